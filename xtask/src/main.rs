@@ -1,2 +1,112 @@
-//! Skeleton.
-fn main() {}
+//! The project's chores, run as `cargo xtask …`.
+//!
+//! | to do | open |
+//! |---|---|
+//! | see what `cargo xtask test` runs | `steps.rs` |
+//! | add or change a house rule | `tidy/` |
+//! | change a pinned tool | `tools.rs` |
+#![forbid(unsafe_code)]
+
+mod foreign;
+mod place;
+mod run;
+mod step;
+mod steps;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use place::Place;
+
+const HELP: &str = "\
+cargo xtask test [--quick] [--only STEP[,STEP...]] [--list] [-v]
+    Runs the test steps in order and goes on after one that fails.
+    --quick  leaves out the slow repetitions
+    --only   runs just these steps
+    --list   names the steps
+    -v       shows the output of every step, not only of those that fail
+cargo xtask tidy
+    Checks the house rules: sizes, directions, forbidden words, white space.
+cargo xtask help
+    Prints this.
+
+Environment:
+    CI=true           a step whose tools are missing fails instead of being skipped
+    SOCKEYE           the program to test, instead of the one that is built
+    SOCKEYE_CHROMIUM  the browser to use, instead of the one in PATH
+";
+
+/// What was wrong with the command line.
+const MISUSE: u8 = 2;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.split_first() {
+        None | Some((&("help" | "--help" | "-h"), [])) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Some((&"test", rest)) => run_test(rest),
+        Some((&"tidy", [])) => run_tidy(),
+        Some((&("tidy" | "help" | "--help" | "-h"), [extra, ..])) => {
+            misuse(&format!("unknown argument `{extra}`"))
+        }
+        Some((other, _)) => misuse(&format!("unknown command `{other}`")),
+    }
+}
+
+fn run_test(args: &[&str]) -> ExitCode {
+    let mut options = step::Options::default();
+    let mut args = args.iter();
+    while let Some(&arg) = args.next() {
+        match arg {
+            "--quick" => options.quick = true,
+            "--list" => options.list = true,
+            "-v" | "--verbose" => options.verbose = true,
+            "--only" => match args.next() {
+                Some(names) => options.only.extend(names.split(',').map(str::to_owned)),
+                None => return misuse("`--only` needs the name of a step"),
+            },
+            other => match other.strip_prefix("--only=") {
+                Some(names) => options.only.extend(names.split(',').map(str::to_owned)),
+                None => return misuse(&format!("unknown argument `{other}` of `test`")),
+            },
+        }
+    }
+    if let Some(name) =
+        options.only.iter().find(|name| !steps::ALL.iter().any(|s| s.name == **name))
+    {
+        return misuse(&format!("unknown step `{name}`; `cargo xtask test --list` names them"));
+    }
+    match Place::find(options.verbose) {
+        Ok(place) => step::run_all(&place, &options),
+        Err(error) => failure(&format!("cannot find the workspace: {error}")),
+    }
+}
+
+fn run_tidy() -> ExitCode {
+    let violations = match Place::find(false).and_then(|place| tidy::check(&place.root)) {
+        Ok(violations) => violations,
+        Err(error) => return failure(&format!("cannot read the project: {error}")),
+    };
+    for violation in &violations {
+        println!("{violation}");
+    }
+    match violations.len() {
+        0 => ExitCode::SUCCESS,
+        1 => failure("1 house rule violated"),
+        n => failure(&format!("{n} house rules violated")),
+    }
+}
+
+fn misuse(what: &str) -> ExitCode {
+    eprintln!("xtask: {what} (see `cargo xtask help`)");
+    ExitCode::from(MISUSE)
+}
+
+fn failure(what: &str) -> ExitCode {
+    eprintln!("xtask: {what}");
+    ExitCode::FAILURE
+}

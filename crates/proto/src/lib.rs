@@ -1,1 +1,43 @@
-//! Skeleton.
+//! WebSocket (RFC 6455) and HTTP/1.1 (RFC 9112) as pure state machines.
+//!
+//! Bytes in, events out. Nothing here opens a socket, reads a clock or writes a log: the caller
+//! owns all three, which is why every rule of the protocol can be tested by feeding slices.
+//!
+//! | to do | look at |
+//! |---|---|
+//! | read frames and messages | [`Reader`], one per connection; it gives [`Event`]s |
+//! | write frames | [`push_frame`], [`FrameHeader::encode`] |
+//! | read and write HTTP heads and bodies | [`http`] |
+//! | open a WebSocket, either role | [`handshake`] |
+//! | take a `ws://` address apart | [`uri`] |
+//!
+//! ```
+//! use sockeye_proto::{Event, Reader, Role, Rules};
+//!
+//! let rules = Rules::new(Role::Client);
+//! let mut reader = Reader::new();
+//! let mut bytes = *b"\x81\x05hello\x89\x00";
+//! let mut input = &mut bytes[..];
+//! match reader.next(&rules, &mut input).unwrap() {
+//!     Event::Message { payload, .. } => assert_eq!(&*payload, b"hello"),
+//!     other => panic!("{other:?}"),
+//! }
+//! assert!(matches!(reader.next(&rules, &mut input), Ok(Event::Ping(_))));
+//! assert!(matches!(reader.next(&rules, &mut input), Ok(Event::NeedMore)));
+//! ```
+#![forbid(unsafe_code)]
+
+mod close;
+mod frame;
+pub mod handshake;
+pub mod http;
+mod mask;
+mod reader;
+pub mod uri;
+mod utf8;
+
+pub use close::{CloseCode, CloseFrame};
+pub use frame::{FrameHeader, HEADER_MAX, Opcode, push_frame};
+pub use mask::{apply_mask, copy_masked};
+pub use reader::{Event, MessageKind, Payload, Reader, Role, Rules, Violation};
+pub use utf8::{InvalidUtf8, Utf8};

@@ -1,1 +1,96 @@
-//! Skeleton.
+//! Sockeye: WebSocket and HTTP on one thread, one poll loop and no runtime.
+//!
+//! *A callback decides about its own connection by returning, and about any other by asking.
+//! Bytes may leave and interest may change at once; no other callback runs, and nothing is freed,
+//! until it has returned.*
+//!
+//! That is the model of the libwebsockets manual of 2013, with each of its rules turned into a
+//! type: one can only write with evidence that the socket can take data ([`Permit`]), only live
+//! connections are lent to callbacks ([`Conn`]), headers cannot outlive the handshake
+//! ([`Handshake`]), and a callback closes its connection by what it returns ([`Action`]).
+//!
+//! ```no_run
+//! use sockeye::{Action, Conn, Context, Handshake, Message, Protocol, Reject};
+//!
+//! struct Echo;
+//!
+//! impl Protocol for Echo {
+//!     type Session = ();
+//!     type Notice = ();
+//!
+//!     fn name(&self) -> &str {
+//!         "echo"
+//!     }
+//!
+//!     fn upgrade(&mut self, _: &Handshake<'_>) -> Result<(), Reject> {
+//!         Ok(())
+//!     }
+//!
+//!     fn receive(&mut self, conn: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
+//!         conn.reply(message)
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let mut context = Context::builder().protocol(Echo).build()?;
+//!     context.listen("127.0.0.1:7681")?;
+//!     context.run()
+//! }
+//! ```
+//!
+//! | to | look at |
+//! |---|---|
+//! | say what a protocol does | [`Protocol`] |
+//! | serve pages beside it | [`Http`] |
+//! | set bounds | [`Limits`] |
+//! | open connections | [`Connect`], [`Connections::connect`] |
+//! | reach the loop from other threads | [`Handle`] |
+//! | be part of another poll loop | [`Context<External>`], [`Change`] |
+//! | see what is going on | [`log`] |
+#![forbid(unsafe_code)]
+
+mod builder;
+mod cold;
+mod config;
+mod conn;
+mod connect;
+mod context;
+mod dispatch;
+mod engine;
+mod handle;
+mod handshake;
+mod http;
+mod http_service;
+mod keys;
+mod lent;
+mod listen;
+pub mod log;
+mod message;
+mod poll;
+mod protocol;
+mod registered;
+mod resolve;
+mod slots;
+mod state;
+mod transport;
+mod wheel;
+
+pub use builder::Builder;
+pub use config::{Limits, Overflow};
+pub use connect::{Connect, ConnectError};
+pub use context::{BuiltIn, Changes, Context, External, Turn};
+pub use handle::{Handle, Key, PostError};
+pub use handshake::{Handshake, Reject};
+pub use http::{Answer, BodyPermit, Http, HttpConn, Request, Response};
+pub use lent::{Conn, ConnInfo, Connections, Permit};
+pub use message::{Action, By, Cause, Chunk, Closed, Message, Shared};
+pub use poll::Change;
+pub use protocol::Protocol;
+pub use slots::ConnId;
+pub use state::ProtocolId;
+pub use transport::SendError;
+
+pub use sockeye_proto::handshake::OriginPolicy;
+pub use sockeye_proto::http::{Header, Headers};
+pub use sockeye_proto::{CloseCode, MessageKind, Opcode, Role, Violation};
+pub use sockeye_sys::{Interest, Readiness};

@@ -1,1 +1,54 @@
-//! Skeleton.
+//! The operating system as Sockeye sees it: waiting, sockets, wake-ups, limits.
+//!
+//! This is the only crate of the workspace that names the operating system. It knows nothing of
+//! WebSocket, HTTP or TLS, and it decides nothing: every function is one system call, or the few
+//! that make one portable operation.
+//!
+//! # What a port must provide
+//!
+//! Linux and Android use epoll(7), eventfd(2), timerfd_create(2) and accept4(2); every other Unix
+//! uses poll(2), a pipe, a thread and fcntl(2). `--cfg sockeye_poll_backend` selects that second
+//! set on Linux too, so that it is tested where the first one is. Each pair sits side by side:
+//!
+//! | module      | Linux        | other Unix  | what it provides                                    |
+//! |-------------|--------------|-------------|-----------------------------------------------------|
+//! | `poller`    | `epoll.rs`   | `poll.rs`   | [`Poller`]: which descriptors are ready, and `RawEvent`, its entry in [`Events`] |
+//! | `wake`      | `eventfd.rs` | `pipe.rs`   | [`Waker`]: a write that any thread or signal handler may make |
+//! | `alarm`     | `timerfd.rs` | `thread.rs` | a descriptor that becomes readable at a moment      |
+//! | `attention` | `set.rs`     | `pipe.rs`   | [`Attention`]: wake-up and alarm behind one descriptor |
+//! | `socket`    | `flags.rs`   | `fcntl.rs`  | sockets that are born non-blocking and closed on exec |
+//!
+//! A port to another system adds a file to each of these rows, and looks at `socket/stream.rs`
+//! (how a send to a closed peer is kept from raising `SIGPIPE`), `socket/options.rs` (which
+//! keep-alive options there are) and `limits.rs` (where open descriptors can be counted).
+//!
+//! # Rules that hold throughout
+//!
+//! * Every descriptor made here is non-blocking and closed on exec.
+//! * Errors are [`std::io::Error`]. "Not yet" is [`std::io::ErrorKind::WouldBlock`]; an
+//!   interrupted call is made again, except [`Poller::wait`], which reports no events.
+//! * No function panics.
+
+#[cfg(not(unix))]
+compile_error!("sockeye-sys needs a Unix: see the list of what a port must provide in lib.rs");
+
+mod alarm;
+mod attention;
+mod error;
+pub mod fault;
+mod interest;
+mod limits;
+mod poller;
+mod socket;
+mod wake;
+
+pub use attention::Attention;
+pub use interest::{Interest, Readiness};
+pub use limits::{descriptor_limits, open_descriptors, raise_descriptor_limit};
+pub use poller::{Events, Poller};
+pub use socket::{
+    AcceptFailure, Connect, KeepAlive, ListenOptions, accept, connect, listen, local_addr,
+    peer_addr, recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay,
+    set_nonblocking, shutdown_write, take_error,
+};
+pub use wake::Waker;

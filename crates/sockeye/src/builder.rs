@@ -1,0 +1,216 @@
+//! Putting a context together.
+
+use crate::config::Limits;
+use crate::context::{BuiltIn, Context, External};
+use crate::engine::Engine;
+use crate::handle::{Inbox, Key};
+use crate::handshake::{Route, Router};
+use crate::http::Http;
+use crate::http_service::{Handler, HttpService};
+use crate::listen::{AcceptFilter, Listeners};
+use crate::log::note;
+use crate::protocol::Protocol;
+use crate::registered::{Registered, Service};
+use crate::state::{Core, ProtocolId, Registration, State};
+use sockeye_proto::handshake::OriginPolicy;
+use sockeye_proto::{Role, Rules};
+use sockeye_sys::Attention;
+use std::cell::RefCell;
+use std::io;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Where the loop takes the time from.
+pub(crate) type Clock = Box<dyn Fn() -> Instant>;
+
+/// Puts a [`Context`] together: protocols, HTTP handler, limits, policies.
+///
+/// ```
+/// use sockeye::{Context, Limits, OriginPolicy};
+///
+/// let context = Context::builder()
+///     .limits(Limits { message_bytes: 64 << 20, ..Limits::default() })
+///     .origins(OriginPolicy::List(vec!["https://example.com".into()]))
+///     .build()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Builder {
+    context: u64,
+    services: Vec<Box<dyn Service>>,
+    registrations: Vec<(Registration, Route)>,
+    http: Option<Box<dyn HttpService>>,
+    limits: Limits,
+    origins: OriginPolicy,
+    filter: Option<AcceptFilter>,
+    clock: Clock,
+    buffer: usize,
+    announce_writes: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        static CONTEXTS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            context: CONTEXTS.fetch_add(1, Ordering::Relaxed),
+            services: Vec::new(),
+            registrations: Vec::new(),
+            http: None,
+            limits: Limits::default(),
+            origins: OriginPolicy::default(),
+            filter: None,
+            clock: Box::new(Instant::now),
+            buffer: 128 << 10,
+            announce_writes: false,
+        }
+    }
+
+    /// Registers a protocol for handshakes that offer its name, whatever their path. One that
+    /// offers no subprotocol goes to the first protocol registered this way.
+    pub fn protocol<P: Protocol>(mut self, protocol: P) -> Self {
+        self.register(protocol);
+        self
+    }
+
+    /// Registers a protocol for handshakes to this path, whatever they offer.
+    pub fn protocol_at<P: Protocol>(mut self, path: impl Into<String>, protocol: P) -> Self {
+        self.register_at(path, protocol);
+        self
+    }
+
+    /// Registers a protocol for handshakes that no other takes; it agrees to whatever subprotocol
+    /// the client likes best.
+    pub fn protocol_for_any<P: Protocol>(mut self, protocol: P) -> Self {
+        self.add(protocol, Route::Any);
+        self
+    }
+
+    /// Like [`protocol`](Self::protocol); gives the key by which others reach it.
+    pub fn register<P: Protocol>(&mut self, protocol: P) -> Key<P> {
+        self.add(protocol, Route::Name)
+    }
+
+    /// Like [`protocol_at`](Self::protocol_at); gives the key by which others reach it.
+    pub fn register_at<P: Protocol>(&mut self, path: impl Into<String>, protocol: P) -> Key<P> {
+        self.add(protocol, Route::Path(path.into()))
+    }
+
+    /// Handles requests that are not handshakes. Without it they get 426.
+    pub fn http<H: Http>(mut self, http: H) -> Self {
+        self.http = Some(Box::new(Handler::new(http)));
+        self
+    }
+
+    /// Sets the limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets which browsers' pages may connect. The default admits pages of the server's own host
+    /// and port, and clients that are no browsers.
+    pub fn origins(mut self, origins: OriginPolicy) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Looks at each new connection's descriptor and peer before a byte is read; `false` closes
+    /// it.
+    pub fn accept_filter(
+        mut self,
+        filter: impl FnMut(BorrowedFd<'_>, SocketAddr) -> bool + 'static,
+    ) -> Self {
+        self.filter = Some(Box::new(filter));
+        self
+    }
+
+    /// Sets the size of the loop's one receive buffer, in bytes; 128 KiB by default, 4 KiB at
+    /// least. Also what a paused connection may keep.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.buffer = bytes.max(4096);
+        self
+    }
+
+    /// Takes the time from `clock`, which tests can wind.
+    pub fn clock(mut self, clock: impl Fn() -> Instant + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Registers write interest with the poll loop for every `writable` asked for, for hosts that
+    /// count on seeing it. Without this, none is registered until a write comes up short.
+    pub fn announce_writes(mut self, yes: bool) -> Self {
+        self.announce_writes = yes;
+        self
+    }
+
+    /// A context with a loop of its own.
+    pub fn build(self) -> io::Result<Context<BuiltIn>> {
+        let (engine, attention, clock) = self.assemble(false)?;
+        Context::built_in(engine, attention, clock)
+    }
+
+    /// A context for a loop of the application's.
+    pub fn build_external(self) -> io::Result<Context<External>> {
+        let (engine, attention, clock) = self.assemble(true)?;
+        Ok(Context::external(engine, attention, clock))
+    }
+
+    fn add<P: Protocol>(&mut self, protocol: P, route: Route) -> Key<P> {
+        let id = ProtocolId(self.services.len() as u16);
+        let rules = |role| Rules { streaming: P::STREAMING, ..Rules::new(role) };
+        let registration = Registration {
+            name: protocol.name().to_owned(),
+            server: rules(Role::Server),
+            client: rules(Role::Client),
+        };
+        self.registrations.push((registration, route));
+        self.services.push(Box::new(Registered::new(protocol)));
+        Key { id, context: self.context, marker: PhantomData }
+    }
+
+    fn assemble(self, external: bool) -> io::Result<(Engine, Attention, Clock)> {
+        if self.registrations.len() >= usize::from(u16::MAX) {
+            return Err(io::Error::other("too many protocols"));
+        }
+        let attention = Attention::new()?;
+        let inbox = Inbox::new(attention.waker(), self.limits.notices, self.context);
+        let mut limits = self.limits;
+        limits.connections = Some(connection_limit(limits.connections)?);
+        let (mut registrations, routes): (Vec<_>, Vec<_>) = self.registrations.into_iter().unzip();
+        for registration in &mut registrations {
+            for rules in [&mut registration.server, &mut registration.client] {
+                rules.message_bytes = limits.message_bytes;
+                rules.fragments = limits.fragments;
+            }
+        }
+        let names = registrations.iter().map(|registration| registration.name.clone());
+        let router = Router { routes: names.zip(routes).collect(), origins: self.origins };
+        let mut state = State::new(limits, registrations.len(), &inbox, (self.clock)());
+        state.announce_writes = self.announce_writes;
+        state.announce_forgets = external || cfg!(sockeye_poll_backend);
+        let core = Core { state: RefCell::new(state), registrations, inbox };
+        let listeners = Listeners::new(self.filter);
+        let engine = Engine::new(core, self.services, self.http, router, listeners, self.buffer);
+        Ok((engine, attention, self.clock))
+    }
+}
+
+/// Descriptors kept back from the connection limit, for what the process opens later.
+const SPARE_DESCRIPTORS: u64 = 16;
+
+/// The most connections, from the descriptor limit less what is in use (manual, "Maximum number
+/// of connections").
+fn connection_limit(wish: Option<usize>) -> io::Result<usize> {
+    let limit = sockeye_sys::raise_descriptor_limit()
+        .or_else(|_| sockeye_sys::descriptor_limits().map(|(soft, _)| soft))?;
+    let used = sockeye_sys::open_descriptors().unwrap_or(SPARE_DESCRIPTORS);
+    let room = limit.saturating_sub(used).saturating_sub(SPARE_DESCRIPTORS).max(1);
+    let room = usize::try_from(room).unwrap_or(usize::MAX).min(u32::MAX as usize / 2);
+    if let Some(wish) = wish.filter(|&wish| wish > room) {
+        note!(WARN, "{wish} connections asked for, the descriptor limit leaves {room}");
+    }
+    Ok(wish.unwrap_or(room).min(room))
+}

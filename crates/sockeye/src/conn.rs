@@ -1,0 +1,237 @@
+//! One connection's life, as phases that own their data.
+//!
+//! ```text
+//!  accept ──▶ Request ──upgrade──▶ WebSocket ──closing handshake──▶ Draining ──▶ Vacant
+//!               ▲  │                 ▲                                 ▲
+//!     keep-alive│  ▼                 │                                 │
+//!            Exchange ───────────────│──── last response, refusal ─────┘
+//!                                    │
+//!  connect ──▶ Dialing ──▶ Answer ───┘            loss, abort, deadline: any ──▶ Vacant
+//! ```
+
+use crate::connect::{Answering, Dial};
+use crate::handshake::PartialHead;
+use crate::http::Exchange;
+use crate::message::{By, Cause, Closed};
+use crate::slots::{ConnId, Flags};
+use crate::state::State;
+use crate::wheel::Deadline;
+use sockeye_proto::{CloseCode, CloseFrame, Event, FrameHeader, Opcode, Reader, Rules, Violation};
+
+pub(crate) enum Phase {
+    /// No connection; the next vacant slot.
+    Vacant { next: u32 },
+    /// Client: look-up, then TCP connect.
+    Dialing(Box<Dial>),
+    /// Client: the request is out, the answer's head is awaited.
+    Answer(Box<Answering>),
+    /// Server: a request head is awaited, of which a part may have come.
+    Request(Option<Box<PartialHead>>),
+    /// Server: a request is being answered.
+    Exchange(Box<Exchange>),
+    /// The opening handshake is done.
+    WebSocket(Ws),
+    /// Nothing more is said; when the tail is out comes our FIN, and until the peer's FIN its
+    /// input is read and dropped, so that no reset overtakes our last words.
+    Draining,
+}
+
+impl Phase {
+    pub(crate) fn is_vacant(&self) -> bool {
+        matches!(self, Self::Vacant { .. })
+    }
+}
+
+/// An open or closing WebSocket.
+pub(crate) struct Ws {
+    pub(crate) reader: Reader,
+    /// Set by the first Close frame in either direction.
+    pub(crate) closing: Option<Box<Closing>>,
+}
+
+impl Ws {
+    pub(crate) fn new() -> Self {
+        Self { reader: Reader::new(), closing: None }
+    }
+}
+
+/// How the closing handshake began.
+pub(crate) struct Closing {
+    pub(crate) by: By,
+    pub(crate) code: Option<CloseCode>,
+    pub(crate) reason: String,
+    pub(crate) cause: Cause,
+    /// The other side's Close frame has gone or come too.
+    pub(crate) clean: bool,
+}
+
+impl State {
+    /// Whether the connection is an open WebSocket that is not closing.
+    pub(crate) fn is_open(&self, id: ConnId) -> bool {
+        self.slots.get(id).is_some_and(|slot| match &slot.phase {
+            Phase::WebSocket(ws) => {
+                ws.closing.is_none()
+                    && !slot.flags.has(Flags::DOOMED)
+                    && !slot.flags.has(Flags::CLOSE_SENT)
+            }
+            Phase::Vacant { .. }
+            | Phase::Dialing(_)
+            | Phase::Answer(_)
+            | Phase::Request(_)
+            | Phase::Exchange(_)
+            | Phase::Draining => false,
+        })
+    }
+
+    /// Whether the socket can take data now: nothing waits before it.
+    pub(crate) fn is_clear(&self, id: ConnId) -> bool {
+        self.turn == Some(id)
+            && self.is_open(id)
+            && self.slots.get(id).is_some_and(|slot| slot.queued() == 0)
+    }
+
+    /// The next event in `input`, by the rules of the connection's protocol. `None` if the
+    /// connection is not a WebSocket any more.
+    pub(crate) fn next_event<'b>(
+        &mut self,
+        id: ConnId,
+        rules: &Rules,
+        input: &mut &'b mut [u8],
+    ) -> Option<Result<Event<'b>, Violation>> {
+        match &mut self.slots.get_mut(id)?.phase {
+            Phase::WebSocket(ws) => Some(ws.reader.next(rules, input)),
+            Phase::Vacant { .. }
+            | Phase::Dialing(_)
+            | Phase::Answer(_)
+            | Phase::Request(_)
+            | Phase::Exchange(_)
+            | Phase::Draining => None,
+        }
+    }
+
+    fn ws_mut(&mut self, id: ConnId) -> Option<&mut Ws> {
+        match &mut self.slots.get_mut(id)?.phase {
+            Phase::WebSocket(ws) => Some(ws),
+            Phase::Vacant { .. }
+            | Phase::Dialing(_)
+            | Phase::Answer(_)
+            | Phase::Request(_)
+            | Phase::Exchange(_)
+            | Phase::Draining => None,
+        }
+    }
+
+    /// Sends our Close frame, unless the connection is closing already, and waits for the peer's.
+    pub(crate) fn close_websocket(
+        &mut self,
+        id: ConnId,
+        by: By,
+        code: Option<CloseCode>,
+        reason: &str,
+        cause: Cause,
+    ) {
+        let Some(ws) = self.ws_mut(id) else { return };
+        if ws.closing.is_some() {
+            return;
+        }
+        let reason = &reason[..reason.floor_char_boundary(CloseFrame::REASON_MAX)];
+        ws.closing =
+            Some(Box::new(Closing { by, code, reason: reason.to_owned(), cause, clean: false }));
+        self.send_close(id, code, reason);
+        self.arm(id, Deadline::Close);
+        self.resume(id); // whatever held reading back: the answer must be read
+    }
+
+    /// Takes note of the peer's Close frame and answers it; the WebSocket is at its end.
+    pub(crate) fn peer_closed(&mut self, id: ConnId, frame: CloseFrame) {
+        let Some(ws) = self.ws_mut(id) else { return };
+        if let Some(closing) = &mut ws.closing {
+            closing.clean = true;
+            return;
+        }
+        let CloseFrame { code, reason } = frame;
+        let (by, cause, answer) = (By::Peer, Cause::Close, reason.clone());
+        ws.closing = Some(Box::new(Closing { by, code, reason, cause, clean: true }));
+        self.send_close(id, code, &answer);
+    }
+
+    fn send_close(&mut self, id: ConnId, code: Option<CloseCode>, reason: &str) {
+        if let Some(slot) = self.slots.get_mut(id)
+            && slot.flags.newly(Flags::CLOSE_SENT)
+        {
+            let mut payload = [0; 125];
+            let len = code.map_or(0, |code| CloseFrame::encode(code, reason, &mut payload));
+            self.send_control(id, Opcode::Close, &payload[..len]);
+        }
+    }
+
+    /// Sends a control frame, whatever the queue holds. If that is too much, reading pauses, so
+    /// that a flood of pings cannot grow it.
+    pub(crate) fn send_control(&mut self, id: ConnId, opcode: Opcode, payload: &[u8]) {
+        let header = FrameHeader { fin: true, reserved: 0, opcode, mask: None, len: 0 };
+        self.send_frame(id, header, payload);
+        let limit = self.limits.queue_bytes;
+        if let Some(slot) = self.slots.get_mut(id)
+            && slot.queued() >= limit
+        {
+            slot.flags.set(Flags::FULL);
+            self.review(id);
+        }
+    }
+
+    /// How a WebSocket that ends for `cause` has ended, all told.
+    pub(crate) fn ending(&mut self, id: ConnId, by: By, cause: Cause) -> Closed {
+        let closing = self.ws_mut(id).and_then(|ws| ws.closing.take());
+        match closing.map(|closing| *closing) {
+            Some(Closing { by, code, reason, cause: first, clean }) => {
+                // A deadline that ran out on our Close frame says more than "we closed".
+                let cause = match cause {
+                    Cause::CloseUnanswered(_) => cause,
+                    Cause::Close
+                    | Cause::Violation(_)
+                    | Cause::Vanished
+                    | Cause::Broken(_)
+                    | Cause::PongMissing(_)
+                    | Cause::Stalled(_)
+                    | Cause::QueueFull
+                    | Cause::Aborted => first,
+                };
+                Closed { code, reason, clean, by, cause }
+            }
+            None => Closed { code: None, reason: String::new(), clean: false, by, cause },
+        }
+    }
+
+    /// Says nothing more on this connection. Lets the tail out, sends FIN and waits for the
+    /// peer's.
+    pub(crate) fn drain(&mut self, id: ConnId) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        slot.phase = Phase::Draining;
+        slot.flags.clear(Flags::WANTS);
+        if let Some(cold) = &mut slot.cold {
+            cold.leftover = Vec::new();
+        }
+        self.set_timer(id, None);
+        self.arm(id, Deadline::Drain);
+        self.review(id);
+    }
+
+    /// In `Draining`: sends FIN once the tail is out, and ends the connection once both FINs are.
+    ///
+    /// A client leaves the first FIN to the server (RFC 6455 §7.1.1).
+    pub(crate) fn drained(&mut self, id: ConnId) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        if !matches!(slot.phase, Phase::Draining) || slot.queued() > 0 {
+            return;
+        }
+        if slot.flags.has(Flags::EOF) {
+            self.remove(id);
+        } else if !slot.is_client()
+            && slot.flags.newly(Flags::FIN_SENT)
+            && let Some(fd) = slot.fd()
+            && sockeye_sys::shutdown_write(fd).is_err()
+        {
+            self.remove(id); // the connection is gone already
+        }
+    }
+}

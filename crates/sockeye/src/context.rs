@@ -1,0 +1,330 @@
+//! A context: the loop, with its own wait or as part of another's.
+
+use crate::builder::{Builder, Clock};
+use crate::engine::Engine;
+use crate::handle::Handle;
+use crate::lent::Connections;
+use crate::poll::Change;
+use crate::slots::ConnId;
+use sockeye_sys::{Attention, Events, Interest, Poller, Readiness};
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// All connections of a set of protocols, on one thread.
+///
+/// With [`BuiltIn`] it waits by itself: [`run`](Self::run). With [`External`] it is part of any
+/// poll loop: [`changes`](Self::changes), [`ready`](Self::ready).
+///
+/// A context stays on the thread that made it; its [`Handle`] goes to all others.
+pub struct Context<Mode = BuiltIn> {
+    engine: Engine,
+    attention: Attention,
+    clock: Clock,
+    mode: Mode,
+    /// Neither `Send` nor `Sync`.
+    marker: PhantomData<*const ()>,
+}
+
+/// The mode of a context that waits by itself.
+pub struct BuiltIn {
+    poller: Poller,
+    events: Events,
+    /// Someone watches the context as a whole, so its descriptor must tell of deadlines.
+    exported: Cell<bool>,
+}
+
+/// The mode of a context that is part of another loop.
+pub struct External {
+    attention_announced: bool,
+}
+
+/// What a turn of the loop found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing was to be done.
+    Idle,
+    /// Something was done; there may be more.
+    Worked,
+}
+
+/// The tokens of the poller that are no connection's. A connection's generation would have to
+/// wrap to reach them.
+const ATTENTION: u64 = u64::MAX;
+const LISTENERS: u64 = u64::MAX - (1 << 20);
+
+impl Context {
+    /// Begins to put a context together.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
+impl<Mode> Context<Mode> {
+    /// Listens at an address; with port 0 the system picks one. Returns the address it is at;
+    /// where a name has several, all are listened at and the first is returned.
+    pub fn listen(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+        let mut first = None;
+        for address in address.to_socket_addrs()? {
+            let at = self.engine.listeners.add(address)?;
+            first.get_or_insert(at);
+        }
+        self.engine.core.inbox.wake();
+        first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
+    }
+
+    /// Listens at a socket that was made elsewhere.
+    pub fn listen_on(&mut self, socket: OwnedFd) -> io::Result<SocketAddr> {
+        self.engine.core.inbox.wake();
+        self.engine.listeners.adopt(socket)
+    }
+
+    /// The addresses listened at.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.engine.listeners.addresses()
+    }
+
+    /// What other threads reach the context by.
+    pub fn handle(&self) -> Handle {
+        Handle { inbox: self.engine.core.inbox.clone() }
+    }
+
+    /// All connections, between callbacks.
+    pub fn connections(&mut self) -> Connections<'_> {
+        self.engine.set_now((self.clock)());
+        Connections::new(&self.engine.core)
+    }
+
+    /// Whether a shutdown is complete: nothing is listened at and no connection is left.
+    pub fn is_finished(&self) -> bool {
+        let state = self.engine.core.state.borrow();
+        state.stopping && state.slots.live() == 0
+    }
+
+    /// How long until the clock must be looked at; zero if there is work right now.
+    fn until_deadline(&self) -> Option<Duration> {
+        let state = self.engine.core.state.borrow();
+        if state.has_pending_work() {
+            return Some(Duration::ZERO);
+        }
+        let retry = self.engine.listeners.retry_at();
+        let retry = retry.map(|at| Duration::from_nanos(at.saturating_sub(state.nanos())));
+        match (state.next_deadline(), retry) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Makes the attention descriptor readable when there will be something to do.
+    fn set_alarm(&mut self) -> io::Result<()> {
+        let until = self.until_deadline();
+        self.attention.set_alarm(until)
+    }
+}
+
+impl Context<BuiltIn> {
+    pub(crate) fn built_in(engine: Engine, attention: Attention, clock: Clock) -> io::Result<Self> {
+        let mut poller = Poller::new()?;
+        poller.add(attention.as_fd(), ATTENTION, Interest::READ)?;
+        let mode = BuiltIn { poller, events: Events::new(), exported: Cell::new(false) };
+        Ok(Self { engine, attention, clock, mode, marker: PhantomData })
+    }
+
+    /// Serves until [`Handle::shutdown`] and the end of the last connection after it.
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.is_finished() {
+            self.service(None)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for something to do, at most `timeout` (`None`: for ever), and does it (manual,
+    /// `libwebsocket_service`).
+    pub fn service(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<Turn> {
+        self.apply_changes()?;
+        self.engine.set_now((self.clock)());
+        let timeout = match (timeout.into(), self.until_deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.mode.poller.wait(&mut self.mode.events, timeout)?;
+        self.engine.set_now((self.clock)());
+        let mut turn = Turn::Idle;
+        for (token, readiness) in self.mode.events.iter() {
+            turn = Turn::Worked;
+            match token {
+                ATTENTION => self.attention.drain()?,
+                LISTENERS.. => {
+                    let index = (token - LISTENERS) as usize;
+                    self.engine.listeners.accept(index, self.engine.core.state.get_mut());
+                }
+                _ => self.engine.ready(ConnId::from_u64(token), readiness),
+            }
+        }
+        self.engine.tick();
+        if self.engine.work() {
+            turn = Turn::Worked;
+        }
+        if self.mode.exported.get() {
+            self.apply_changes()?;
+            self.set_alarm()?;
+        }
+        Ok(turn)
+    }
+
+    /// Tells the poller what has changed: this is the external API's first client.
+    fn apply_changes(&mut self) -> io::Result<()> {
+        let (engine, poller) = (&mut self.engine, &mut self.mode.poller);
+        let state = engine.core.state.get_mut();
+        for fd in state.forgotten.drain(..) {
+            poller.remove(fd.as_fd())?;
+        }
+        while let Some((index, interest, known)) = engine.listeners.pop_changed() {
+            if let Some(fd) = engine.listeners.fd(index) {
+                watch(poller, fd, LISTENERS + index as u64, interest, known)?;
+            }
+        }
+        while let Some((id, interest, known)) = state.pop_changed() {
+            let Some(fd) = state.slots.get(id).and_then(|slot| slot.fd()) else { continue };
+            if let Err(error) = watch(poller, fd, id.as_u64(), interest, known) {
+                // The system has no room to watch it: that ends this connection, not the loop.
+                state.doom(id, crate::By::Us, crate::Cause::Broken(error.kind()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn watch(
+    poller: &mut Poller,
+    fd: BorrowedFd<'_>,
+    token: u64,
+    interest: Interest,
+    known: bool,
+) -> io::Result<()> {
+    if known { poller.modify(fd, token, interest) } else { poller.add(fd, token, interest) }
+}
+
+/// The context as one descriptor: readable exactly when `service(Duration::ZERO)` would do
+/// something. An edge-triggered host clears its readiness only after that returned [`Turn::Idle`].
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(sockeye_poll_backend)))]
+impl AsFd for Context<BuiltIn> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        if !self.mode.exported.replace(true) {
+            self.engine.core.inbox.wake(); // the next turn sets the alarm
+        }
+        self.mode.poller.as_fd()
+    }
+}
+
+impl Context<External> {
+    pub(crate) fn external(engine: Engine, attention: Attention, clock: Clock) -> Self {
+        let mode = External { attention_announced: false };
+        Self { engine, attention, clock, mode, marker: PhantomData }
+    }
+
+    /// What the loop must watch from now on, where it differs from before. To be drained after
+    /// every call that can change it, and before every wait.
+    ///
+    /// Among the first is the context's own descriptor, which is readable exactly when there is
+    /// something to do without a socket being ready; so a level-triggered loop that only ever
+    /// calls [`ready`](Self::ready) cannot stall.
+    pub fn changes(&mut self) -> Changes<'_> {
+        Changes { context: self }
+    }
+
+    /// A watched descriptor is ready. Others than those watched are ignored, and `readiness` may
+    /// say more than is true.
+    pub fn ready(&mut self, fd: RawFd, readiness: Readiness) -> io::Result<()> {
+        self.engine.core.state.get_mut().close_forgotten();
+        self.engine.set_now((self.clock)());
+        if fd == self.attention.as_fd().as_raw_fd() {
+            self.attention.drain()?;
+            self.engine.tick();
+        } else if let Some(&id) = self.engine.core.state.get_mut().watched.get(&fd) {
+            self.engine.ready(id, readiness);
+        } else if let Some(index) = self.engine.listeners.position(fd) {
+            self.engine.listeners.accept(index, self.engine.core.state.get_mut());
+        }
+        self.engine.work();
+        self.set_alarm()
+    }
+
+    /// When [`tick`](Self::tick) is due, if at all. Calling it then merely saves the context's own
+    /// descriptor a wake-up.
+    pub fn deadline(&self) -> Option<Instant> {
+        let now = self.engine.core.state.borrow().now;
+        self.until_deadline().map(|until| now + until)
+    }
+
+    /// Does what is due at `now`.
+    pub fn tick(&mut self, now: Instant) -> io::Result<()> {
+        self.engine.core.state.get_mut().close_forgotten();
+        self.engine.set_now(now);
+        self.engine.tick();
+        self.engine.work();
+        self.set_alarm()
+    }
+
+    /// Everything that is watched at present, in the form that safe system calls take: for loops
+    /// that hand the whole set to each wait, as `poll(2)` does.
+    pub fn watched(&mut self) -> Vec<(BorrowedFd<'_>, Interest)> {
+        let mut all = Vec::new();
+        if self.mode.attention_announced {
+            all.push((self.attention.as_fd(), Interest::READ));
+        }
+        all.extend(self.engine.listeners.watched());
+        all.extend(self.engine.core.state.get_mut().slots.watched());
+        all
+    }
+
+    fn next_change(&mut self) -> Option<Change> {
+        let state = self.engine.core.state.get_mut();
+        state.close_forgotten();
+        if !self.mode.attention_announced {
+            self.mode.attention_announced = true;
+            let fd = self.attention.as_fd().as_raw_fd();
+            return Some(Change::Watch(fd, Interest::READ));
+        }
+        if let Some(change) = state.next_change() {
+            return Some(change);
+        }
+        self.engine.listeners.next_change().map(|(_, change)| change)
+    }
+}
+
+/// The changes of interest since they were last drained.
+pub struct Changes<'c> {
+    context: &'c mut Context<External>,
+}
+
+impl Iterator for Changes<'_> {
+    type Item = Change;
+
+    fn next(&mut self) -> Option<Change> {
+        self.context.next_change()
+    }
+}
+
+impl<Mode> Drop for Context<Mode> {
+    fn drop(&mut self) {
+        self.engine.core.inbox.shut();
+    }
+}
+
+impl<Mode> fmt::Debug for Context<Mode> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connections = self.engine.core.state.borrow().slots.live();
+        f.debug_struct("Context").field("connections", &connections).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Changes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Changes")
+    }
+}

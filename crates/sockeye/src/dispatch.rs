@@ -1,0 +1,429 @@
+//! From bytes to callbacks, and from what callbacks return to deeds.
+
+use crate::conn::Phase;
+use crate::connect::{Answering, ConnectError};
+use crate::engine::{Engine, Kind};
+use crate::handshake::Handshake;
+use crate::http::{Answer, Exchange, Reply, Request};
+use crate::lent::Connections;
+use crate::log::note;
+use crate::message::{Action, By, Cause, Chunk, Message};
+use crate::slots::{ConnId, Flags, NIL};
+use crate::state::{ProtocolId, State};
+use crate::wheel::Deadline;
+use sockeye_proto::handshake::{
+    Refusal, UpgradeRequest, upgrade_request, write_switching_protocols,
+};
+use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, RequestHead, ResponseHead};
+use sockeye_proto::{Event, Opcode, Role, Violation};
+use std::mem;
+use std::time::Duration;
+
+impl Engine {
+    /// Takes what was read, phase by phase: bytes that follow a head belong to what it began.
+    pub(crate) fn input(&mut self, id: ConnId, bytes: &mut [u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.kind(id) {
+                Kind::WebSocket => self.frames(id, &mut rest),
+                Kind::Request => self.request(id, &mut rest),
+                Kind::Exchange => self.exchange_input(id, &mut rest),
+                Kind::Answer => self.answer_head(id, &mut rest),
+                Kind::Draining | Kind::Gone | Kind::Dialing => return,
+            }
+        }
+    }
+
+    /// Does what a callback returned. Whether the connection goes on taking input.
+    pub(crate) fn act(&mut self, id: ConnId, action: Action) -> bool {
+        let state = self.core.state.get_mut();
+        match action {
+            Action::Continue => true,
+            Action::Close(code, reason) => {
+                if self.kind(id) != Kind::WebSocket {
+                    self.core.state.get_mut().drain(id);
+                    return false;
+                }
+                let state = self.core.state.get_mut();
+                state.close_websocket(id, By::Us, Some(code), &reason, Cause::Close);
+                true // the peer's Close frame may be in the same read
+            }
+            Action::Abort => {
+                state.doom(id, By::Us, Cause::Aborted);
+                false
+            }
+        }
+    }
+
+    /// The frames in `rest`, one by one, until it is used up or must be kept.
+    fn frames(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+        let (protocol, at) = self.at(id);
+        let service = &mut self.services[protocol];
+        let registration = &self.core.registrations[protocol];
+        loop {
+            let mut state = self.core.state.borrow_mut();
+            let (rules, closing) = match state.slots.get(id) {
+                Some(slot) if slot.flags.has(Flags::DOOMED) => {
+                    *rest = &mut [];
+                    return;
+                }
+                Some(slot) => {
+                    let closing = slot.flags.has(Flags::CLOSE_SENT);
+                    if slot.holds_back() && !closing {
+                        return state.keep(id, rest);
+                    }
+                    let client = slot.is_client();
+                    (if client { &registration.client } else { &registration.server }, closing)
+                }
+                None => return,
+            };
+            let Some(event) = state.next_event(id, rules, rest) else { return };
+            let (core, lent) = (&self.core, &mut *service);
+            let action = match event {
+                Ok(Event::NeedMore) => return,
+                Ok(Event::Message { kind, payload }) if !closing => {
+                    drop(state);
+                    lent.receive(core, at, Message::received(kind, payload))
+                }
+                Ok(Event::Chunk { kind, payload, remaining, is_final }) if !closing => {
+                    drop(state);
+                    lent.chunk(core, at, Chunk { kind, payload, remaining, is_final })
+                }
+                Ok(Event::Ping(payload)) if !closing => {
+                    state.send_control(id, Opcode::Pong, &payload);
+                    drop(state);
+                    lent.ping(core, at, &payload)
+                }
+                Ok(Event::Pong(payload)) if !closing => {
+                    drop(state);
+                    lent.pong(core, at, &payload)
+                }
+                // After our Close only the peer's is of interest.
+                Ok(
+                    Event::Message { .. } | Event::Chunk { .. } | Event::Ping(_) | Event::Pong(_),
+                ) => {
+                    continue;
+                }
+                Ok(Event::Close(frame)) => {
+                    state.peer_closed(id, frame);
+                    drop(state);
+                    *rest = &mut [];
+                    self.websocket_ended(id, By::Peer, Cause::Close);
+                    return self.core.state.get_mut().drain(id);
+                }
+                Err(violation) => {
+                    drop(state);
+                    *rest = &mut [];
+                    return self.violated(id, violation);
+                }
+            };
+            match action {
+                Action::Continue => {}
+                action @ (Action::Close(..) | Action::Abort) => {
+                    if !self.act(id, action) {
+                        *rest = &mut [];
+                    }
+                    return; // `input` comes back here with what is left
+                }
+            }
+        }
+    }
+
+    /// Fails the WebSocket (RFC 6455 §7.1.7): Close frame, then nothing more.
+    fn violated(&mut self, id: ConnId, violation: Violation) {
+        let state = self.core.state.get_mut();
+        let code = Some(violation.close_code());
+        let cause = Cause::Violation(violation);
+        state.close_websocket(id, By::Us, code, &violation.to_string(), cause.clone());
+        self.websocket_ended(id, By::Us, cause);
+        self.core.state.get_mut().drain(id);
+    }
+
+    /// A request head, or a part of it.
+    fn request(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+        let state = self.core.state.get_mut();
+        let slot = state.slots.at_mut(id.index);
+        let kept_alive = slot.link.kind == Deadline::KeepAlive;
+        let Phase::Request(partial) = &mut slot.phase else { return };
+        let mut partial = partial.take();
+        if kept_alive {
+            state.arm(id, Deadline::Handshake);
+        }
+        let head = match state.collect_head(&mut partial, rest) {
+            Ok(Some(head)) => head,
+            Ok(None) => {
+                state.slots.at_mut(id.index).phase = Phase::Request(partial);
+                return;
+            }
+            Err(error) => {
+                return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
+            }
+        };
+        let head = match RequestHead::parse(&head, &state.head_limits()) {
+            Ok(head) => head,
+            Err(error) => {
+                return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
+            }
+        };
+        match upgrade_request(&head) {
+            Ok(Some(upgrade)) => match self.upgrade(id, &upgrade) {
+                Ok(()) => {}
+                Err(refusal) => self.refuse(id, &refusal),
+            },
+            Ok(None) => self.http_request(id, &head),
+            Err(refusal) => self.refuse(id, &refusal),
+        }
+    }
+
+    /// A handshake that is in order: asks the application, answers.
+    fn upgrade(&mut self, id: ConnId, upgrade: &UpgradeRequest<'_, '_>) -> Result<(), Refusal> {
+        if self.core.state.get_mut().stopping {
+            return Err(Refusal::new(503, "The server is shutting down."));
+        }
+        let (protocol, subprotocol) = self.router.route(upgrade)?;
+        let mut answer = Vec::with_capacity(160);
+        write_switching_protocols(&mut answer, upgrade.key, subprotocol, None, [])
+            .map_err(|error| Refusal::new(400, error.to_string()))?;
+        let connections = Connections::new(&self.core);
+        let hello = Handshake {
+            role: Role::Server,
+            id,
+            protocol,
+            target: upgrade.head.target,
+            host: upgrade.host(),
+            headers: &upgrade.head.headers,
+            subprotocol,
+            peer: connections.peer(id),
+            connections,
+        };
+        let service = &mut self.services[usize::from(protocol.0)];
+        let session = service.upgrade(&hello).map_err(crate::Reject::into_refusal)?;
+        self.http_ended(id);
+        self.core.state.get_mut().put(id, &[], &answer);
+        self.open(id, protocol, session);
+        Ok(())
+    }
+
+    /// The handshake is done in either role.
+    fn open(&mut self, id: ConnId, protocol: ProtocolId, session: u32) {
+        self.core.establish(id, protocol, session);
+        let (index, at) = self.at(id);
+        note!(DEBUG, "connection {id}: open, protocol {:?}", self.core.registrations[index].name);
+        let action = self.services[index].open(&self.core, at);
+        self.act(id, action);
+    }
+
+    /// A refused request: the HTTP session, if there is one, ends with it.
+    fn refuse(&mut self, id: ConnId, refusal: &Refusal) {
+        self.http_ended(id);
+        self.core.state.get_mut().refuse(id, refusal);
+    }
+
+    /// A request that is not a handshake.
+    fn http_request(&mut self, id: ConnId, head: &RequestHead<'_>) {
+        let Some(http) = &mut self.http else {
+            let mut refusal = Refusal::new(426, "Only WebSocket is spoken here.");
+            refusal.headers.push(("Upgrade", "websocket".into()));
+            return self.refuse(id, &refusal);
+        };
+        let state = self.core.state.get_mut();
+        let body = match BodyReader::new(head.framing(), state.limits.body_bytes) {
+            Ok(body) => body,
+            Err(error) => {
+                return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
+            }
+        };
+        let slot = state.slots.at_mut(id.index);
+        if slot.session == NIL {
+            slot.session = http.begin();
+        }
+        slot.phase = Phase::Exchange(Box::new(Exchange {
+            wants_body: false,
+            body_done: body.is_complete(),
+            body,
+            is_head: head.method == "HEAD",
+            http10: Exchange::is_http10(head.version),
+            keep_alive: head.keep_alive(),
+            reply: Reply::Awaited,
+        }));
+        state.arm(id, Deadline::Exchange);
+        let peer = Connections::new(&self.core).peer(id);
+        let (_, at) = self.at(id);
+        let Some(http) = &mut self.http else { return };
+        let answer = http.request(&self.core, at, &Request { head, peer });
+        if matches!(answer, Answer::Body) && head.expects_continue() {
+            self.core.state.get_mut().put(id, &[], CONTINUE);
+        }
+        self.answer(id, answer);
+    }
+
+    /// Does what the HTTP handler decided.
+    fn answer(&mut self, id: ConnId, answer: Answer) {
+        let state = self.core.state.get_mut();
+        match answer {
+            Answer::Respond(response) => state.respond(id, response),
+            Answer::Later => {}
+            Answer::Abort => state.doom(id, By::Us, Cause::Aborted),
+            Answer::Body => {
+                let Some(exchange) = state.exchange(id) else { return };
+                let asked_before = mem::replace(&mut exchange.wants_body, true);
+                if !exchange.body_done {
+                    return;
+                }
+                if asked_before {
+                    note!(ERR, "connection {id}: the handler wants more body than there is");
+                    return state.respond(id, crate::Response::new(500));
+                }
+                self.body_piece(id, &[], true);
+            }
+        }
+    }
+
+    fn body_piece(&mut self, id: ConnId, piece: &[u8], last: bool) {
+        let (_, at) = self.at(id);
+        if let Some(http) = &mut self.http {
+            let answer = http.body(&self.core, at, piece, last);
+            self.answer(id, answer);
+        }
+    }
+
+    /// Input while a request is being answered: its body if the handler wants it, else kept.
+    fn exchange_input(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+        let state = self.core.state.get_mut();
+        let Some(exchange) = state.exchange(id) else { return };
+        if !exchange.reads_body() || exchange.reply != Reply::Awaited {
+            return state.keep(id, rest);
+        }
+        let mut input: &[u8] = rest;
+        let before = input.len();
+        let event = exchange.body.next(&mut input);
+        let used = before - input.len();
+        match event {
+            Ok(BodyEvent::NeedMore) => {}
+            Ok(BodyEvent::Data(data)) => {
+                exchange.body_done = exchange.body.is_complete();
+                let last = exchange.body_done;
+                self.body_piece(id, data, last);
+            }
+            Ok(BodyEvent::End) => {
+                exchange.body_done = true;
+                self.body_piece(id, &[], true);
+            }
+            Err(error) => {
+                *rest = &mut [];
+                return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
+            }
+        }
+        *rest = &mut mem::take(rest)[used..];
+    }
+
+    /// If all of the answer has left, says so to the handler and goes on to the next request.
+    pub(crate) fn finish_exchange(&mut self, id: ConnId) {
+        let state = self.core.state.get_mut();
+        let queued = state.slots.get(id).map_or(0, |slot| slot.queued());
+        let done = state.exchange(id).is_some_and(|exchange| exchange.reply == Reply::Done);
+        if !done || queued > 0 {
+            return;
+        }
+        let (_, at) = self.at(id);
+        if let Some(http) = &mut self.http {
+            let action = http.sent(&self.core, at);
+            if !self.act(id, action) {
+                return;
+            }
+        }
+        let state = self.core.state.get_mut();
+        state.next_request(id);
+        if self.kind(id) == Kind::Draining {
+            self.http_ended(id);
+            self.core.state.get_mut().drained(id);
+        }
+    }
+
+    pub(crate) fn exchange_timed_out(&mut self, id: ConnId, limit: Duration) {
+        let state = self.core.state.get_mut();
+        let awaited = state.exchange(id).is_some_and(|exchange| exchange.reply == Reply::Awaited);
+        if !awaited {
+            return state.doom(id, By::Us, Cause::Stalled(limit));
+        }
+        let reads = state.exchange(id).is_some_and(|exchange| exchange.reads_body());
+        let (status, why) = if reads {
+            (408, format!("The request's body made no progress for {limit:?}."))
+        } else {
+            (503, format!("There was no answer within {limit:?}."))
+        };
+        self.refuse(id, &Refusal::new(status, why));
+    }
+
+    /// The head of a server's answer to our handshake, or a part of it.
+    fn answer_head(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+        let state = self.core.state.get_mut();
+        let slot = state.slots.at_mut(id.index);
+        let Phase::Answer(answering) = &mut slot.phase else { return };
+        let mut partial = answering.head.take();
+        let head = match state.collect_head(&mut partial, rest) {
+            Ok(Some(head)) => head,
+            Ok(None) => {
+                if let Phase::Answer(answering) = &mut state.slots.at_mut(id.index).phase {
+                    answering.head = partial;
+                }
+                return;
+            }
+            Err(error) => return self.connect_failed(id, ConnectError::Head(error)),
+        };
+        let phase = mem::replace(&mut state.slots.at_mut(id.index).phase, Phase::Draining);
+        let Phase::Answer(answering) = phase else { return };
+        match self.accept_answer(id, &answering, &head) {
+            Ok(session) => self.open(id, answering.protocol, session),
+            Err(error) => self.connect_failed(id, error),
+        }
+    }
+
+    fn accept_answer(
+        &mut self,
+        id: ConnId,
+        answering: &Answering,
+        head: &[u8],
+    ) -> Result<u32, ConnectError> {
+        let limits = self.core.state.get_mut().head_limits();
+        let head = ResponseHead::parse(head, &limits).map_err(ConnectError::Head)?;
+        let accepted = answering.hello.check(&head).map_err(ConnectError::Answer)?;
+        let connections = Connections::new(&self.core);
+        let hello = Handshake {
+            role: Role::Client,
+            id,
+            protocol: answering.protocol,
+            target: &answering.target,
+            host: "",
+            headers: &head.headers,
+            subprotocol: accepted.subprotocol.as_deref(),
+            peer: connections.peer(id),
+            connections,
+        };
+        let service = &mut self.services[usize::from(answering.protocol.0)];
+        service.upgrade(&hello).map_err(ConnectError::Rejected)
+    }
+}
+
+impl State {
+    /// Keeps input that must wait; at most one receive buffer, since nothing is read meanwhile.
+    pub(crate) fn keep(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+        if let Some(slot) = self.slots.get_mut(id) {
+            let mut kept = rest.to_vec();
+            let leftover = &mut slot.cold().leftover;
+            kept.append(leftover); // what `feed` brought meanwhile comes after
+            *leftover = kept;
+            self.review(id);
+        }
+        *rest = &mut [];
+    }
+
+    /// Gives the connection a turn, though nothing may have come for it.
+    pub(crate) fn look_again(&mut self, id: ConnId) {
+        if let Some(slot) = self.slots.get_mut(id)
+            && slot.flags.newly(Flags::RESUMED)
+        {
+            self.resumed.push(id);
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! The mechanism of the loop, without policy and without frames: turns, deadlines, deferred work.
+//!
+//! Every path into a connection is a turn: its output gathers, callbacks run, the output leaves,
+//! and only then are the consequences for other connections taken.
+
+use crate::conn::Phase;
+use crate::connect::ConnectError;
+use crate::handle::Letter;
+use crate::handshake::Router;
+use crate::http_service::HttpService;
+use crate::listen::Listeners;
+use crate::log::note;
+use crate::message::{By, Cause};
+use crate::registered::{At, Service};
+use crate::slots::{ConnId, Flags, NIL};
+use crate::state::{Core, Doom};
+use crate::transport::{Lost, Received};
+use crate::wheel::Deadline;
+use sockeye_proto::handshake::Refusal;
+use sockeye_proto::{CloseCode, Opcode};
+use sockeye_sys::Readiness;
+use std::io;
+use std::mem;
+use std::time::{Duration, Instant};
+
+pub(crate) struct Engine {
+    pub(crate) core: Core,
+    pub(crate) services: Vec<Box<dyn Service>>,
+    pub(crate) http: Option<Box<dyn HttpService>>,
+    pub(crate) router: Router,
+    pub(crate) listeners: Listeners,
+    /// The loop's one receive buffer.
+    pub(crate) buffer: Vec<u8>,
+    expired: Vec<(u32, Deadline)>,
+    serving: Vec<ConnId>,
+}
+
+/// What kind of phase a connection is in, for decisions that do not touch its data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Gone,
+    Dialing,
+    Answer,
+    Request,
+    Exchange,
+    WebSocket,
+    Draining,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        core: Core,
+        services: Vec<Box<dyn Service>>,
+        http: Option<Box<dyn HttpService>>,
+        router: Router,
+        listeners: Listeners,
+        buffer: usize,
+    ) -> Self {
+        let (expired, serving) = (Vec::new(), Vec::new());
+        let buffer = vec![0; buffer];
+        Self { core, services, http, router, listeners, buffer, expired, serving }
+    }
+
+    /// Hands the engine the time; everything until the next call happens at that moment.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.core.state.get_mut().now = now;
+    }
+
+    /// A connection's descriptor is ready.
+    pub(crate) fn ready(&mut self, id: ConnId, readiness: Readiness) {
+        if !self.core.state.get_mut().begin_turn(id) {
+            return;
+        }
+        let kind = self.kind(id);
+        if kind == Kind::Dialing {
+            self.core.state.get_mut().connected(id);
+            return self.end_turn(id);
+        }
+        if readiness.writable {
+            self.socket_writable(id);
+        }
+        if readiness.readable || readiness.hangup {
+            self.socket_readable(id, readiness.hangup);
+        }
+        self.end_turn(id);
+    }
+
+    /// Fires what is due.
+    pub(crate) fn tick(&mut self) {
+        let state = self.core.state.get_mut();
+        let mut expired = mem::take(&mut self.expired);
+        let now = state.millis();
+        state.wheel.advance(&mut state.slots, now, &mut expired);
+        // Ids first: what one expiry ends must not be mistaken for what comes in its place.
+        let due: Vec<(ConnId, Deadline)> =
+            expired.drain(..).map(|(index, kind)| (state.slots.id_at(index), kind)).collect();
+        self.expired = expired;
+        for (id, kind) in due {
+            if self.core.state.get_mut().begin_turn(id) {
+                self.expire(id, kind);
+                self.end_turn(id);
+            }
+        }
+        self.fire_timers();
+        self.listeners.tick(self.core.state.get_mut());
+    }
+
+    /// Does what no descriptor announces: letters, kept input, `writable`s, consequences.
+    /// Whether there was anything.
+    pub(crate) fn work(&mut self) -> bool {
+        let letters = self.core.inbox.take();
+        let mut worked = !letters.is_empty() || self.core.state.get_mut().has_pending_work();
+        for letter in letters {
+            self.open_letter(letter);
+            self.settle();
+        }
+        self.resume_kept();
+        self.serve_wants();
+        self.settle();
+        worked |= self.listeners.make_room(self.core.state.get_mut());
+        worked
+    }
+
+    /// Stops accepting and closes everything, each in its way.
+    pub(crate) fn shut_down(&mut self) {
+        let state = self.core.state.get_mut();
+        if mem::replace(&mut state.stopping, true) {
+            return;
+        }
+        self.listeners.close_all(state);
+        let ids: Vec<ConnId> = state.slots.ids().collect();
+        for id in ids {
+            let kind = self.kind(id);
+            let state = self.core.state.get_mut();
+            match kind {
+                Kind::WebSocket => {
+                    let code = Some(CloseCode::GOING_AWAY);
+                    if state.begin_turn(id) {
+                        state.close_websocket(id, By::Us, code, "going away", Cause::Close);
+                        self.end_turn(id);
+                    }
+                }
+                Kind::Request | Kind::Dialing | Kind::Answer => {
+                    state.doom(id, By::Us, Cause::Aborted);
+                }
+                Kind::Exchange | Kind::Draining | Kind::Gone => {} // they end by themselves
+            }
+        }
+        self.settle();
+    }
+
+    pub(crate) fn kind(&self, id: ConnId) -> Kind {
+        match self.core.state.borrow().slots.get(id).map(|slot| &slot.phase) {
+            None | Some(Phase::Vacant { .. }) => Kind::Gone,
+            Some(Phase::Dialing(_)) => Kind::Dialing,
+            Some(Phase::Answer(_)) => Kind::Answer,
+            Some(Phase::Request(_)) => Kind::Request,
+            Some(Phase::Exchange(_)) => Kind::Exchange,
+            Some(Phase::WebSocket(_)) => Kind::WebSocket,
+            Some(Phase::Draining) => Kind::Draining,
+        }
+    }
+
+    /// Index of a connection's protocol, and the connection as its service knows it.
+    pub(crate) fn at(&self, id: ConnId) -> (usize, At) {
+        let state = self.core.state.borrow();
+        let found = state.slots.get(id).map(|slot| (slot.protocol, slot.session));
+        let (protocol, session) = found.unwrap_or((u16::MAX, NIL));
+        (usize::from(protocol), At { id, session })
+    }
+
+    /// Ends the turn of `id`: its output leaves, and what that means is done.
+    fn end_turn(&mut self, id: ConnId) {
+        self.core.state.get_mut().end_turn();
+        self.after_output(id);
+        self.settle();
+    }
+
+    /// Takes the consequences of callbacks for connections other than their own. Ends when there
+    /// are none left: each ending frees a connection, each flush empties a tail or waits.
+    fn settle(&mut self) {
+        loop {
+            let state = self.core.state.get_mut();
+            if let Some(id) = state.dirty.pop() {
+                if let Some(slot) = state.slots.get_mut(id) {
+                    slot.flags.clear(Flags::DIRTY);
+                    state.flush(id);
+                    self.after_output(id);
+                }
+            } else if let Some(doom) = state.doomed.pop_front() {
+                self.end(doom);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Some output has left: a response or a drain may be complete.
+    fn after_output(&mut self, id: ConnId) {
+        match self.kind(id) {
+            Kind::Draining => self.core.state.get_mut().drained(id),
+            Kind::Exchange => self.finish_exchange(id),
+            Kind::Gone | Kind::Dialing | Kind::Answer | Kind::Request | Kind::WebSocket => {}
+        }
+    }
+
+    fn socket_writable(&mut self, id: ConnId) {
+        let state = self.core.state.get_mut();
+        if state.flush(id) && state.announce_writes {
+            let wanted = state.slots.get(id).is_some_and(|slot| slot.flags.has(Flags::WANTS));
+            if wanted {
+                self.call_writable(id);
+            }
+        }
+    }
+
+    fn socket_readable(&mut self, id: ConnId, hangup: bool) {
+        let state = self.core.state.get_mut();
+        let announce = state.announce_writes;
+        let reads = state.slots.get(id).is_some_and(|slot| slot.desired(announce).is_readable());
+        if !reads {
+            if hangup {
+                self.lost(id, Lost::Broken(io::ErrorKind::ConnectionReset));
+            }
+            return;
+        }
+        let mut buffer = mem::take(&mut self.buffer);
+        match state.receive(id, &mut buffer) {
+            Received::Bytes(n) => self.input(id, &mut buffer[..n]),
+            Received::NotYet => {}
+            Received::Lost(lost) => self.lost(id, lost),
+        }
+        self.buffer = buffer;
+    }
+
+    /// The stream has ended, in good order or not.
+    fn lost(&mut self, id: ConnId, lost: Lost) {
+        let state = self.core.state.get_mut();
+        let queued = state.slots.get(id).map_or(0, |slot| slot.queued());
+        match (self.kind(id), lost) {
+            (Kind::Draining, Lost::Eof) if queued > 0 => {
+                self.core.state.get_mut().review(id); // they may still read what we owe them
+            }
+            (Kind::Draining, _) => self.core.state.get_mut().remove(id),
+            _ => self.core.state.get_mut().doom(id, By::Peer, lost.into()),
+        }
+    }
+
+    fn resume_kept(&mut self) {
+        for id in mem::take(&mut self.core.state.get_mut().resumed) {
+            let state = self.core.state.get_mut();
+            if let Some(slot) = state.slots.get_mut(id) {
+                slot.flags.clear(Flags::RESUMED);
+            }
+            if !state.begin_turn(id) {
+                continue;
+            }
+            let slot = state.slots.at_mut(id.index);
+            let mut kept = slot.cold.as_mut().map(|cold| mem::take(&mut cold.leftover));
+            if let Some(kept) = kept.as_mut().filter(|kept| !kept.is_empty()) {
+                self.input(id, kept);
+            }
+            self.core.state.get_mut().review(id);
+            self.end_turn(id);
+        }
+    }
+
+    /// Calls the `writable`s that were asked for up to now. What they ask for comes next time.
+    fn serve_wants(&mut self) {
+        let mut serving = mem::take(&mut self.serving);
+        mem::swap(&mut serving, &mut self.core.state.get_mut().wants);
+        for id in serving.drain(..) {
+            let state = self.core.state.get_mut();
+            let slot = state.slots.get(id);
+            let wanted = slot.is_some_and(|s| s.flags.has(Flags::WANTS) && s.queued() == 0);
+            if wanted && state.begin_turn(id) {
+                self.call_writable(id);
+                self.end_turn(id);
+            }
+        }
+        self.serving = serving;
+    }
+
+    fn call_writable(&mut self, id: ConnId) {
+        let kind = self.kind(id);
+        if let Some(slot) = self.core.state.get_mut().slots.get_mut(id) {
+            slot.flags.clear(Flags::WANTS);
+        }
+        let (protocol, at) = self.at(id);
+        let action = match kind {
+            Kind::WebSocket => self.services[protocol].writable(&self.core, at),
+            Kind::Exchange => match &mut self.http {
+                Some(http) => http.writable(&self.core, at),
+                None => return,
+            },
+            Kind::Gone | Kind::Dialing | Kind::Answer | Kind::Request | Kind::Draining => return,
+        };
+        self.act(id, action);
+        self.core.state.get_mut().review(id);
+    }
+
+    fn fire_timers(&mut self) {
+        let state = self.core.state.get_mut();
+        // All that are due first: one set to zero again must not be served for ever.
+        let due: Vec<ConnId> = std::iter::from_fn(|| state.pop_timer()).collect();
+        for id in due {
+            if self.kind(id) == Kind::WebSocket && self.core.state.get_mut().begin_turn(id) {
+                if self.core.state.get_mut().is_open(id) {
+                    let (protocol, at) = self.at(id);
+                    let action = self.services[protocol].timer(&self.core, at);
+                    self.act(id, action);
+                }
+                self.end_turn(id);
+            }
+        }
+    }
+
+    fn open_letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Notice(protocol, notice) => {
+                if let Some(service) = self.services.get_mut(usize::from(protocol.0)) {
+                    service.notified(&self.core, notice);
+                }
+            }
+            Letter::Want(id) => {
+                let state = self.core.state.get_mut();
+                if state.is_open(id) || state.is_exchange(id) {
+                    state.want(id);
+                }
+            }
+            Letter::WantAll(protocol) => {
+                crate::Connections::new(&self.core).request_writable_all(protocol);
+            }
+            Letter::Resolved(id, Ok(addresses)) => {
+                self.core.state.get_mut().resolved(id, addresses);
+            }
+            Letter::Resolved(id, Err(error)) => {
+                if self.kind(id) == Kind::Dialing {
+                    self.connect_failed(id, ConnectError::LookUp(error));
+                }
+            }
+            Letter::Shutdown => self.shut_down(),
+        }
+    }
+
+    /// A deadline has passed, unless the connection has shown life since it was armed.
+    fn expire(&mut self, id: ConnId, kind: Deadline) {
+        let is_answer = self.kind(id) == Kind::Answer;
+        let state = self.core.state.get_mut();
+        let limit = state.deadline_length(kind);
+        let silence = state.silence(id);
+        match kind {
+            Deadline::None => {}
+            Deadline::Connect => self.connect_failed(id, ConnectError::TimedOut(limit)),
+            Deadline::Handshake if is_answer => {
+                self.connect_failed(id, ConnectError::TimedOut(limit));
+            }
+            Deadline::Handshake => self.request_timed_out(id, limit),
+            Deadline::KeepAlive => state.doom(id, By::Us, Cause::Stalled(limit)),
+            Deadline::Exchange if silence < limit => {
+                state.arm_after(id, Deadline::Exchange, limit - silence);
+            }
+            Deadline::Exchange => self.exchange_timed_out(id, limit),
+            Deadline::Idle if silence < limit => {
+                state.arm_after(id, Deadline::Idle, limit - silence);
+            }
+            Deadline::Idle => self.ping_or_wait(id),
+            Deadline::Pong if silence < limit => {
+                let idle = state.limits.ping_after.saturating_sub(silence);
+                state.arm_after(id, Deadline::Idle, idle);
+            }
+            Deadline::Pong => {
+                let stalled = state.slots.get(id).is_some_and(|slot| slot.queued() > 0);
+                let cause = if stalled { Cause::Stalled(limit) } else { Cause::PongMissing(limit) };
+                state.doom(id, By::Us, cause);
+            }
+            Deadline::Close => state.doom(id, By::Us, Cause::CloseUnanswered(limit)),
+            Deadline::Drain => state.remove(id),
+        }
+    }
+
+    /// An open WebSocket has been silent: pings it, so that a dead peer is noticed.
+    fn ping_or_wait(&mut self, id: ConnId) {
+        let state = self.core.state.get_mut();
+        let Some(slot) = state.slots.get(id) else { return };
+        if slot.queued() > 0 {
+            // It has our bytes to take before a ping: any progress will do.
+            state.arm(id, Deadline::Pong);
+        } else if slot.flags.has(Flags::PAUSED) {
+            state.arm(id, Deadline::Idle); // an answer would not be read
+        } else {
+            state.send_control(id, Opcode::Ping, b"");
+            state.arm(id, Deadline::Pong);
+        }
+    }
+
+    fn request_timed_out(&mut self, id: ConnId, limit: Duration) {
+        let state = self.core.state.get_mut();
+        let begun = state.slots.get(id).is_some_and(|slot| match &slot.phase {
+            Phase::Request(head) => head.is_some(),
+            Phase::Vacant { .. }
+            | Phase::Dialing(_)
+            | Phase::Answer(_)
+            | Phase::Exchange(_)
+            | Phase::WebSocket(_)
+            | Phase::Draining => false,
+        });
+        if begun {
+            let why = format!("The request was not complete within {limit:?}.");
+            state.refuse(id, &Refusal::new(408, why));
+        } else {
+            note!(INFO, "connection {id}: no request within {limit:?}");
+            state.doom(id, By::Us, Cause::Stalled(limit));
+        }
+    }
+
+    /// Ends a connection for which that is due.
+    fn end(&mut self, doom: Doom) {
+        let Doom { id, by, cause } = doom;
+        match self.kind(id) {
+            Kind::Gone => {}
+            Kind::Dialing | Kind::Answer if matches!(cause, Cause::Aborted) => {
+                self.connect_failed(id, ConnectError::Aborted);
+            }
+            Kind::Dialing => {
+                let error = self.core.state.get_mut().dial_error(id);
+                self.connect_failed(id, error);
+            }
+            Kind::Answer => {
+                let broken = if let Cause::Broken(kind) = cause { Some(kind) } else { None };
+                let kind = broken.unwrap_or(io::ErrorKind::UnexpectedEof);
+                self.connect_failed(id, ConnectError::Lost(kind.into()));
+            }
+            Kind::WebSocket => {
+                self.websocket_ended(id, by, cause);
+                self.core.state.get_mut().remove(id);
+            }
+            Kind::Request | Kind::Exchange => {
+                self.http_ended(id);
+                self.core.state.get_mut().remove(id);
+            }
+            Kind::Draining => self.core.state.get_mut().remove(id),
+        }
+    }
+
+    pub(crate) fn connect_failed(&mut self, id: ConnId, error: ConnectError) {
+        let (protocol, _) = self.at(id);
+        note!(INFO, "connection {id}: {error}");
+        if let Some(service) = self.services.get_mut(protocol) {
+            service.connect_failed(&self.core, id, error);
+        }
+        self.core.state.get_mut().remove(id);
+    }
+
+    /// Tells the protocol of a WebSocket that it has ended, once.
+    pub(crate) fn websocket_ended(&mut self, id: ConnId, by: By, cause: Cause) {
+        let (protocol, at) = self.at(id);
+        let state = self.core.state.get_mut();
+        let closed = state.ending(id, by, cause);
+        let Some(slot) = state.slots.get_mut(id) else { return };
+        if !slot.flags.has(Flags::SESSION) {
+            return;
+        }
+        slot.flags.clear(Flags::SESSION);
+        slot.session = NIL;
+        let (bytes_in, bytes_out) = (slot.bytes_in, slot.bytes_out);
+        state.leave_members(id);
+        note!(INFO, "connection {id}: {closed}, {bytes_in} bytes in, {bytes_out} out");
+        self.services[protocol].closed(&self.core, at, closed);
+    }
+
+    /// Tells the HTTP handler that a connection has ended or is a WebSocket now.
+    pub(crate) fn http_ended(&mut self, id: ConnId) {
+        let (_, at) = self.at(id);
+        if let Some(slot) = self.core.state.get_mut().slots.get_mut(id) {
+            slot.session = NIL;
+        }
+        if let Some(http) = self.http.as_mut().filter(|_| at.session != NIL) {
+            http.closed(&self.core, at);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The opening handshake: routing, the application's verdict, the answer.
+
+use crate::conn::{Phase, Ws};
+use crate::lent::Connections;
+use crate::slots::{ConnId, Flags};
+use crate::state::{Core, ProtocolId, State};
+use crate::wheel::Deadline;
+use sockeye_proto::Role;
+use sockeye_proto::handshake::{OriginPolicy, Refusal, UpgradeRequest};
+use sockeye_proto::http::{HeadScanner, Headers};
+use std::borrow::Cow;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// A request or response head that has come in part.
+#[derive(Default)]
+pub(crate) struct PartialHead {
+    pub(crate) scanner: HeadScanner,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// An opening handshake, lent to [`upgrade`](crate::Protocol::upgrade): the last sight of the
+/// headers (manual, "Header availability").
+pub struct Handshake<'h> {
+    pub(crate) role: Role,
+    pub(crate) id: ConnId,
+    pub(crate) protocol: ProtocolId,
+    pub(crate) target: &'h str,
+    pub(crate) host: &'h str,
+    pub(crate) headers: &'h Headers<'h>,
+    pub(crate) subprotocol: Option<&'h str>,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) connections: Connections<'h>,
+}
+
+impl<'h> Handshake<'h> {
+    /// Which end this is. A client sees the server's headers, a server the client's.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The name the connection will have.
+    pub fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// The registration that the handshake was routed to.
+    pub fn protocol(&self) -> ProtocolId {
+        self.protocol
+    }
+
+    /// The request target up to the query, not decoded.
+    pub fn path(&self) -> &'h str {
+        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    /// What follows the `?`, not decoded.
+    pub fn query(&self) -> Option<&'h str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+
+    /// The host and port that the client asked for.
+    pub fn host(&self) -> &'h str {
+        self.host
+    }
+
+    /// A header's value, if it is there once and is visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&'h str> {
+        self.headers.get_str(name)
+    }
+
+    /// All headers.
+    pub fn headers(&self) -> &'h Headers<'h> {
+        self.headers
+    }
+
+    /// The subprotocol both ends agree on, if any.
+    pub fn subprotocol(&self) -> Option<&'h str> {
+        self.subprotocol
+    }
+
+    /// The peer's address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// All connections.
+    pub fn connections(&self) -> Connections<'h> {
+        self.connections
+    }
+}
+
+impl fmt::Debug for Handshake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handshake({} for {:?})", self.id, self.target)
+    }
+}
+
+/// A handshake that the application turns down, with the HTTP answer it gets.
+///
+/// ```
+/// use sockeye::Reject;
+///
+/// let reject = Reject::new(401, "log in first").header("WWW-Authenticate", "Basic");
+/// assert_eq!(reject.to_string(), "401 Unauthorized: log in first");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reject {
+    refusal: Refusal,
+}
+
+impl Reject {
+    /// An answer of this status, 300 to 599 (others become 403), with a sentence that says why.
+    pub fn new(status: u16, why: impl Into<Cow<'static, str>>) -> Self {
+        let status = if (300..600).contains(&status) { status } else { 403 };
+        Self { refusal: Refusal::new(status, why) }
+    }
+
+    /// Adds a header to the answer.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.refusal.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn into_refusal(self) -> Refusal {
+        self.refusal
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.refusal.fmt(f)
+    }
+}
+
+impl std::error::Error for Reject {}
+
+/// Which handshakes a registration takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Those that offer its name, on any path; without an offer, the first registration of this
+    /// kind takes it.
+    Name,
+    /// Those for this path. Its name is agreed on if it is offered.
+    Path(String),
+    /// Those that no other takes, with whatever subprotocol the client likes best.
+    Any,
+}
+
+/// Where handshakes go.
+pub(crate) struct Router {
+    /// By registration: its name and what it takes.
+    pub(crate) routes: Vec<(String, Route)>,
+    pub(crate) origins: OriginPolicy,
+}
+
+impl Router {
+    /// The registration for a handshake, and the subprotocol agreed on.
+    pub(crate) fn route<'b>(
+        &self,
+        upgrade: &UpgradeRequest<'_, 'b>,
+    ) -> Result<(ProtocolId, Option<&'b str>), Refusal> {
+        self.origins.check(upgrade.origin, upgrade.host()).map_err(|refused| {
+            Refusal::new(403, format!("{refused}. The server's origin policy can admit it."))
+        })?;
+        let path = upgrade.head.path();
+        if let Some(found) = self.find(|_, route| matches!(route, Route::Path(p) if p == path)) {
+            let name = &self.routes[usize::from(found.0)].0;
+            return Ok((found, upgrade.subprotocols().find(|offer| offer == name)));
+        }
+        let mut first_offer = None;
+        for offer in upgrade.subprotocols() {
+            let by_name = |name: &str, route: &Route| *route == Route::Name && name == offer;
+            if let Some(found) = self.find(by_name) {
+                return Ok((found, Some(offer)));
+            }
+            first_offer = first_offer.or(Some(offer));
+        }
+        if let Some(found) = self.find(|_, route| *route == Route::Any) {
+            return Ok((found, first_offer));
+        }
+        match first_offer {
+            None => match self.find(|_, route| *route == Route::Name) {
+                Some(found) => Ok((found, None)),
+                None => Err(Refusal::new(404, format!("There is no WebSocket at {path}."))),
+            },
+            Some(_) => Err(Refusal::new(400, self.unknown_subprotocol())),
+        }
+    }
+
+    fn find(&self, takes: impl Fn(&str, &Route) -> bool) -> Option<ProtocolId> {
+        let found = self.routes.iter().position(|(name, route)| takes(name, route));
+        found.map(|index| ProtocolId(index as u16))
+    }
+
+    fn unknown_subprotocol(&self) -> String {
+        let by_name = self.routes.iter().filter(|(_, route)| *route == Route::Name);
+        let names: Vec<&str> = by_name.map(|(name, _)| name.as_str()).collect();
+        format!("None of the subprotocols offered is known; there are: {}.", names.join(", "))
+    }
+}
+
+impl Core {
+    /// Makes the connection an open WebSocket whose session is in place.
+    pub(crate) fn establish(&self, id: ConnId, protocol: ProtocolId, session: u32) {
+        let mut state = self.state.borrow_mut();
+        let Some(slot) = state.slots.get_mut(id) else { return };
+        slot.phase = Phase::WebSocket(Ws::new());
+        slot.session = session;
+        slot.flags.set(Flags::SESSION);
+        state.join_members(id, protocol.0);
+        state.arm(id, Deadline::Idle);
+        state.review(id);
+    }
+}
+
+impl State {
+    /// Collects a head. `Ok(None)`: more is needed. Else the whole head, in `input` if all of it
+    /// came in this read, and what of `input` follows it.
+    pub(crate) fn collect_head<'b>(
+        &mut self,
+        partial: &mut Option<Box<PartialHead>>,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Cow<'b, [u8]>>, sockeye_proto::http::HeadError> {
+        let limits = self.head_limits();
+        let mut scanner = partial.as_ref().map_or_else(HeadScanner::default, |p| p.scanner);
+        let Some(end) = scanner.feed(input, &limits)? else {
+            let head = partial.get_or_insert_default();
+            head.scanner = scanner;
+            head.bytes.extend_from_slice(input);
+            *input = &mut [];
+            return Ok(None);
+        };
+        let (front, rest) = std::mem::take(input).split_at_mut(end);
+        *input = rest;
+        Ok(Some(match partial.take() {
+            Some(mut head) => {
+                head.bytes.extend_from_slice(front);
+                Cow::Owned(head.bytes)
+            }
+            None => Cow::Borrowed(front),
+        }))
+    }
+
+    pub(crate) fn head_limits(&self) -> sockeye_proto::http::HeadLimits {
+        sockeye_proto::http::HeadLimits {
+            bytes: self.limits.head_bytes,
+            headers: self.limits.headers,
+        }
+    }
+}

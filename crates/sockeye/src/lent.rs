@@ -1,0 +1,480 @@
+//! What callbacks are lent: their connection, the right to send, and all other connections.
+
+use crate::connect::{Connect, ConnectError};
+use crate::handle::{Key, PostError};
+use crate::http::Response;
+use crate::message::{Action, By, Cause, Message, Shared, data_header};
+use crate::poll::Change;
+use crate::protocol::Protocol;
+use crate::slots::{ConnId, Flags, UNBOUND};
+use crate::state::{Core, ProtocolId, State};
+use crate::transport::SendError;
+use sockeye_proto::{CloseCode, FrameHeader, Opcode};
+use std::borrow::Cow;
+use std::cell::RefMut;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::os::fd::{OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// The connection that a callback is about, while the callback runs.
+pub struct Conn<'c, P: Protocol + ?Sized> {
+    /// What `upgrade` made for this connection.
+    pub session: &'c mut P::Session,
+    connections: Connections<'c>,
+    id: ConnId,
+}
+
+impl<'c, P: Protocol + ?Sized> Conn<'c, P> {
+    pub(crate) fn new(core: &'c Core, id: ConnId, session: &'c mut P::Session) -> Self {
+        Self { session, connections: Connections { core }, id }
+    }
+
+    /// The name of this connection, which may be kept.
+    pub fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// All connections, this one included.
+    pub fn connections(&self) -> Connections<'c> {
+        self.connections
+    }
+
+    /// Sends a message: with what else this callback sends, as soon as it has returned, if the
+    /// socket takes it; else it waits in the send queue, which pauses reading when it is full.
+    ///
+    /// Returns `Action::Continue`, or what to do if the queue is full (close with 1013), so that a
+    /// callback can end with it.
+    pub fn reply<'m>(&mut self, message: impl Into<Message<'m>>) -> Action {
+        match self.send(message) {
+            Ok(()) | Err(SendError::Closed) => Action::Continue,
+            Err(SendError::Full) => Action::close(CloseCode::TRY_AGAIN_LATER, "send queue full"),
+        }
+    }
+
+    /// Like [`reply`](Self::reply), but says what became of the message.
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        self.connections.send(self.id, message)
+    }
+
+    /// The right to send, if the socket can take data now: only while nothing waits to go out and
+    /// no other permit of this connection exists.
+    pub fn permit(&self) -> Option<Permit<'c>> {
+        Permit::issue(self.connections.core, self.id)
+    }
+
+    /// Asks for one [`writable`](Protocol::writable) callback (manual,
+    /// `libwebsocket_callback_on_writable`). Made in any other callback, it is served in the same
+    /// turn of the loop if the socket can take data; made inside `writable`, in the next.
+    pub fn request_writable(&mut self) {
+        self.connections.request_writable(self.id);
+    }
+
+    /// Stops reading from this connection; what has been read already is kept (manual,
+    /// `libwebsocket_rx_flow_control`).
+    pub fn pause(&mut self) {
+        self.connections.pause(self.id);
+    }
+
+    /// Goes on reading.
+    pub fn resume(&mut self) {
+        self.connections.resume(self.id);
+    }
+
+    /// Calls [`timer`](Protocol::timer) once, `after` from now; replaces the timer set before.
+    pub fn set_timer(&mut self, after: Duration) {
+        self.connections.set_timer(self.id, Some(after));
+    }
+
+    /// Takes the timer back.
+    pub fn clear_timer(&mut self) {
+        self.connections.set_timer(self.id, None);
+    }
+
+    /// Sends a Ping of at most 125 bytes; more are cut off.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let payload = &payload[..payload.len().min(125)];
+        self.connections.send_frame(self.id, Opcode::Ping, true, payload)
+    }
+
+    /// The peer's address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.connections.peer(self.id)
+    }
+}
+
+/// Evidence that the socket can take data now. Sending consumes it and gives it back while that
+/// still holds, so a loop ends by itself when the pipe is choked:
+///
+/// ```
+/// # use sockeye::*;
+/// # struct Numbers;
+/// # impl Protocol for Numbers {
+/// #     type Session = u64;
+/// #     type Notice = ();
+/// #     fn name(&self) -> &str { "numbers" }
+/// #     fn upgrade(&mut self, _: &Handshake<'_>) -> Result<u64, Reject> { Ok(0) }
+/// #     fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action { Action::Continue }
+/// fn writable(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
+///     let mut permit = Some(permit);
+///     while let Some(ready) = permit {
+///         *conn.session += 1;
+///         permit = ready.send(conn.session.to_string());
+///     }
+///     conn.request_writable();
+///     Action::Continue
+/// }
+/// # }
+/// ```
+#[must_use = "a permit that is dropped sends nothing"]
+pub struct Permit<'c> {
+    core: &'c Core,
+    id: ConnId,
+}
+
+impl<'c> Permit<'c> {
+    pub(crate) fn issue(core: &'c Core, id: ConnId) -> Option<Self> {
+        let mut state = core.state.borrow_mut();
+        if !state.is_clear(id) {
+            return None;
+        }
+        let slot = state.slots.get_mut(id)?;
+        slot.flags.newly(Flags::PERMIT).then_some(Self { core, id })
+    }
+
+    /// Sends a message. Gives the permit back unless the socket is choked now.
+    pub fn send<'m>(self, message: impl Into<Message<'m>>) -> Option<Self> {
+        let message = message.into();
+        let header = data_header(message.kind(), None);
+        self.core.state.borrow_mut().send_frame(self.id, header, message.as_bytes());
+        self.still_clear()
+    }
+
+    /// Sends a message that was framed before.
+    pub fn send_shared(self, message: &Shared) -> Option<Self> {
+        // The queue is empty, so it admits the message.
+        let _ = self.core.state.borrow_mut().send_shared(self.id, message);
+        self.still_clear()
+    }
+
+    fn still_clear(self) -> Option<Self> {
+        let clear = self.core.state.borrow().is_clear(self.id);
+        clear.then_some(self)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.core.state.borrow_mut().slots.get_mut(self.id) {
+            slot.flags.clear(Flags::PERMIT);
+        }
+    }
+}
+
+impl fmt::Debug for Permit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Permit({})", self.id)
+    }
+}
+
+/// All connections of a context: what a callback may ask about others than its own, and what the
+/// owner of the context may ask between callbacks.
+///
+/// Every method takes the id of an ended connection for a no-op. Nothing here calls back at once:
+/// what it causes happens when the present callback has returned.
+#[derive(Clone, Copy)]
+pub struct Connections<'c> {
+    core: &'c Core,
+}
+
+/// What there is to know about a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnInfo {
+    /// The protocol it speaks; `None` before the upgrade, and for HTTP.
+    pub protocol: Option<ProtocolId>,
+    /// How long it has existed.
+    pub age: Duration,
+    /// Bytes read from the socket.
+    pub bytes_in: u64,
+    /// Bytes the socket took.
+    pub bytes_out: u64,
+    /// Bytes that wait for the socket.
+    pub queued: usize,
+}
+
+impl<'c> Connections<'c> {
+    pub(crate) fn new(core: &'c Core) -> Self {
+        Self { core }
+    }
+
+    fn state(&self) -> RefMut<'c, State> {
+        self.core.state.borrow_mut()
+    }
+
+    /// For what a call has left for later: outside a turn of the loop, it must be woken for it.
+    fn later(&self, state: &State) {
+        if state.turn.is_none() && (state.has_pending_work() || !state.changed.is_empty()) {
+            self.core.inbox.wake();
+        }
+    }
+
+    /// Asks for a [`writable`](Protocol::writable) callback of another connection.
+    pub fn request_writable(&self, id: ConnId) {
+        let mut state = self.state();
+        if state.is_open(id) || state.is_exchange(id) {
+            state.want(id);
+        }
+        self.later(&state);
+    }
+
+    /// Asks for one of every connection of a protocol (manual,
+    /// `libwebsocket_callback_on_writable_all_protocol`).
+    pub fn request_writable_all(&self, protocol: ProtocolId) {
+        for id in self.of(protocol) {
+            self.request_writable(id);
+        }
+    }
+
+    /// Sends a message to a connection: at the end of this turn if its socket takes it, else it
+    /// waits in its send queue.
+    pub fn send<'m>(&self, id: ConnId, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        let mut state = self.state();
+        let result = state.send_message(id, message.kind(), message.as_bytes());
+        self.later(&state);
+        result
+    }
+
+    /// Like [`send`](Self::send), for a message that goes to many.
+    pub fn send_shared(&self, id: ConnId, message: &Shared) -> Result<(), SendError> {
+        let mut state = self.state();
+        let result = state.send_shared(id, message);
+        self.later(&state);
+        result
+    }
+
+    /// Sends one frame as it is told: opcode, FIN and payload are not checked against what was
+    /// sent before. For bindings, and for sending a message in parts; counts against the send
+    /// queue.
+    pub fn send_frame(
+        &self,
+        id: ConnId,
+        opcode: Opcode,
+        fin: bool,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let mut state = self.state();
+        if !state.is_open(id) {
+            return Err(SendError::Closed);
+        }
+        let limit = state.limits.queue_bytes;
+        if state.slots.get(id).is_some_and(|slot| slot.queued() >= limit) {
+            return Err(SendError::Full);
+        }
+        let header = FrameHeader { fin, reserved: 0, opcode, mask: None, len: 0 };
+        state.send_frame(id, header, payload);
+        if opcode == Opcode::Close
+            && let Some(slot) = state.slots.get_mut(id)
+        {
+            slot.flags.set(Flags::CLOSE_SENT);
+        }
+        self.later(&state);
+        Ok(())
+    }
+
+    /// Sends bytes on an HTTP connection as they are, for handlers that write their own answers.
+    pub fn send_raw(&self, id: ConnId, bytes: &[u8]) -> Result<(), SendError> {
+        let mut state = self.state();
+        if !state.is_exchange(id) {
+            return Err(SendError::Closed);
+        }
+        state.put(id, &[], bytes);
+        self.later(&state);
+        Ok(())
+    }
+
+    /// Answers an HTTP request for which the handler returned
+    /// [`Answer::Later`](crate::Answer::Later).
+    pub fn respond(&self, id: ConnId, response: Response) -> Result<(), SendError> {
+        let mut state = self.state();
+        let result = state.respond_later(id, response);
+        self.later(&state);
+        result
+    }
+
+    /// Whether data sent now would have to wait (manual, `lws_send_pipe_choked`). Sends what
+    /// waits first, as far as the socket takes it.
+    pub fn is_choked(&self, id: ConnId) -> bool {
+        let mut state = self.state();
+        if state.turn == Some(id) && !state.cork.is_empty() {
+            state.end_turn();
+            state.begin_turn(id);
+        }
+        !state.flush(id)
+    }
+
+    /// Begins the closing handshake with a connection, as if its callback had returned
+    /// [`Action::Close`]. Does nothing if it is closing already.
+    pub fn close(&self, id: ConnId, code: CloseCode, reason: impl Into<Cow<'static, str>>) {
+        let mut state = self.state();
+        state.close_websocket(id, By::Us, Some(code), &reason.into(), Cause::Close);
+        self.later(&state);
+    }
+
+    /// Ends a connection of any kind without ceremony.
+    pub fn abort(&self, id: ConnId) {
+        let mut state = self.state();
+        state.doom(id, By::Us, Cause::Aborted);
+        self.later(&state);
+    }
+
+    /// Stops reading from a connection.
+    pub fn pause(&self, id: ConnId) {
+        let mut state = self.state();
+        if let Some(slot) = state.slots.get_mut(id) {
+            slot.flags.set(Flags::PAUSED);
+            state.review(id);
+        }
+        self.later(&state);
+    }
+
+    /// Goes on reading from a connection.
+    pub fn resume(&self, id: ConnId) {
+        let mut state = self.state();
+        if let Some(slot) = state.slots.get_mut(id) {
+            slot.flags.clear(Flags::PAUSED);
+            state.resume(id);
+        }
+        self.later(&state);
+    }
+
+    /// Takes `bytes` as if they had come from the connection's socket, after what is kept of it.
+    pub fn feed(&self, id: ConnId, bytes: &[u8]) {
+        let mut state = self.state();
+        if let Some(slot) = state.slots.get_mut(id) {
+            slot.cold().leftover.extend_from_slice(bytes);
+            state.resume(id);
+        }
+        self.later(&state);
+    }
+
+    /// Sets or clears the timer of a connection.
+    pub fn set_timer(&self, id: ConnId, after: Option<Duration>) {
+        let mut state = self.state();
+        state.set_timer(id, after);
+        if state.turn.is_none() {
+            self.core.inbox.wake();
+        }
+    }
+
+    /// Opens a connection that will speak `protocol`. Returns at once; the outcome is the
+    /// protocol's [`open`](Protocol::open) or [`connect_failed`](Protocol::connect_failed), with
+    /// the id given here.
+    pub fn connect(&self, connect: &Connect, protocol: ProtocolId) -> Result<ConnId, ConnectError> {
+        let mut state = self.state();
+        let registration = self.core.registrations.get(usize::from(protocol.0));
+        let id = state.dial(connect, protocol, registration)?;
+        self.later(&state);
+        Ok(id)
+    }
+
+    /// Takes over a connected stream socket that was accepted elsewhere.
+    pub fn adopt(&self, socket: OwnedFd) -> std::io::Result<ConnId> {
+        let mut state = self.state();
+        let id = state.adopt(socket)?;
+        self.later(&state);
+        Ok(id)
+    }
+
+    /// The connections of a protocol, in no particular order; none is added or removed while a
+    /// callback runs.
+    pub fn of(&self, protocol: ProtocolId) -> impl Iterator<Item = ConnId> + use<'c> {
+        let core = self.core;
+        (0..).map_while(move |i| {
+            let state = core.state.borrow();
+            let index = *state.members.get(usize::from(protocol.0))?.get(i)?;
+            Some(state.slots.id_at(index))
+        })
+    }
+
+    /// How many connections a protocol has.
+    pub fn count(&self, protocol: ProtocolId) -> usize {
+        self.core.state.borrow().members.get(usize::from(protocol.0)).map_or(0, Vec::len)
+    }
+
+    /// How many connections there are, of all kinds and in all phases.
+    pub fn len(&self) -> usize {
+        self.core.state.borrow().slots.live()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many connections were accepted since the context was built.
+    pub fn accepted(&self) -> u64 {
+        self.core.state.borrow().accepted
+    }
+
+    /// All connections, of all kinds and in all phases.
+    pub fn all(&self) -> Vec<ConnId> {
+        self.core.state.borrow().slots.ids().collect()
+    }
+
+    /// Facts about a connection.
+    pub fn info(&self, id: ConnId) -> Option<ConnInfo> {
+        let state = self.core.state.borrow();
+        let slot = state.slots.get(id)?;
+        Some(ConnInfo {
+            protocol: (slot.protocol != UNBOUND).then_some(ProtocolId(slot.protocol)),
+            age: Duration::from_millis(state.millis().wrapping_sub(slot.began).into()),
+            bytes_in: slot.bytes_in,
+            bytes_out: slot.bytes_out,
+            queued: slot.queued(),
+        })
+    }
+
+    /// The peer's address.
+    pub fn peer(&self, id: ConnId) -> Option<SocketAddr> {
+        sockeye_sys::peer_addr(self.core.state.borrow().slots.get(id)?.fd()?).ok()
+    }
+
+    /// The descriptor, also inside [`closed`](Protocol::closed). For reading and setting socket
+    /// options: reading, writing or closing it is the library's.
+    pub fn fd(&self, id: ConnId) -> Option<RawFd> {
+        self.core.state.borrow().raw_fd(id)
+    }
+
+    /// The name of a protocol.
+    pub fn name(&self, protocol: ProtocolId) -> Option<Cow<'c, str>> {
+        let core: &'c Core = self.core;
+        core.registrations.get(usize::from(protocol.0)).map(|r| Cow::Borrowed(r.name.deref()))
+    }
+
+    /// Posts a notice to a protocol, also the caller's own; it is delivered when the present
+    /// callback has returned.
+    pub fn post<P: Protocol>(&self, key: Key<P>, notice: P::Notice) -> Result<(), PostError> {
+        self.core.inbox.post(key, notice)
+    }
+
+    /// The time this turn of the loop began.
+    pub fn now(&self) -> Instant {
+        self.core.state.borrow().now
+    }
+
+    /// Takes the interest changes of connections so far, for a host that must see them at once
+    /// and not only by [`Context::changes`](crate::Context::changes). Forgotten descriptors stay
+    /// open until the context is entered again.
+    pub fn take_changes(&self) -> Vec<Change> {
+        let mut state = self.state();
+        std::iter::from_fn(|| state.next_change()).collect()
+    }
+}
+
+impl fmt::Debug for Connections<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connections({})", self.len())
+    }
+}

@@ -1,0 +1,187 @@
+//! Listening sockets: accepting, the connection limit, running out of descriptors.
+
+use crate::conn::Phase;
+use crate::log::note;
+use crate::poll::Change;
+use crate::slots::ConnId;
+use crate::state::State;
+use crate::wheel::Deadline;
+use sockeye_sys::{AcceptFailure, Interest, ListenOptions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// Connections accepted in one go, so that a rush of them does not starve the others.
+const BATCH: usize = 64;
+
+/// How long accepting pauses after the system had no descriptor or memory left, if no connection
+/// of ours ends before.
+const RETRY_NANOS: u64 = 1_000_000_000;
+
+/// Looks at a new connection before a byte is read; `false` closes it (manual,
+/// `FILTER_NETWORK_CONNECTION`).
+pub(crate) type AcceptFilter = Box<dyn FnMut(BorrowedFd<'_>, SocketAddr) -> bool>;
+
+pub(crate) struct Listeners {
+    list: Vec<Listener>,
+    filter: Option<AcceptFilter>,
+    /// Nothing is accepted until there is room.
+    paused: bool,
+    /// Loop nanoseconds at which to try again although no connection has ended.
+    retry_at: Option<u64>,
+}
+
+struct Listener {
+    fd: OwnedFd,
+    registered: Option<Interest>,
+}
+
+impl Listeners {
+    pub(crate) fn new(filter: Option<AcceptFilter>) -> Self {
+        Self { list: Vec::new(), filter, paused: false, retry_at: None }
+    }
+
+    /// Starts to listen; the address it is at.
+    pub(crate) fn add(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let fd = sockeye_sys::listen(address, &ListenOptions::default())?;
+        self.adopt(fd)
+    }
+
+    /// Takes over a socket that listens already.
+    pub(crate) fn adopt(&mut self, fd: OwnedFd) -> io::Result<SocketAddr> {
+        sockeye_sys::set_nonblocking(fd.as_fd(), true)?;
+        let address = sockeye_sys::local_addr(fd.as_fd())?;
+        self.list.push(Listener { fd, registered: None });
+        Ok(address)
+    }
+
+    /// Accepts what waits, within the connection limit.
+    pub(crate) fn accept(&mut self, index: usize, state: &mut State) {
+        for _ in 0..BATCH {
+            if self.paused {
+                return;
+            }
+            let limit = state.limits.connections.unwrap_or(usize::MAX);
+            if state.slots.live() >= limit {
+                note!(WARN, "accepting pauses: {limit} connections are the limit");
+                self.paused = true;
+                state.room = false;
+                return;
+            }
+            let Some(listener) = self.list.get(index) else { return };
+            match sockeye_sys::accept(listener.fd.as_fd()) {
+                Ok((fd, peer)) => self.welcome(fd, peer, state),
+                Err(error) => match AcceptFailure::of(&error) {
+                    AcceptFailure::Empty => return,
+                    AcceptFailure::Gone => {}
+                    AcceptFailure::Exhausted | AcceptFailure::Broken => {
+                        note!(WARN, "accepting pauses: {error}");
+                        self.paused = true;
+                        state.room = false;
+                        self.retry_at = Some(state.nanos() + RETRY_NANOS);
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    fn welcome(&mut self, fd: OwnedFd, peer: SocketAddr, state: &mut State) {
+        if let Some(filter) = &mut self.filter
+            && !filter(fd.as_fd(), peer)
+        {
+            note!(INFO, "connection from {peer} refused by the accept filter");
+            return;
+        }
+        state.begin_connection(fd);
+    }
+
+    /// Goes on accepting if a connection has ended since accepting paused.
+    pub(crate) fn make_room(&mut self, state: &mut State) -> bool {
+        let room = std::mem::take(&mut state.room);
+        let limit = state.limits.connections.unwrap_or(usize::MAX);
+        let resumes = room && self.paused && state.slots.live() < limit;
+        if resumes {
+            self.paused = false;
+            self.retry_at = None;
+        }
+        resumes
+    }
+
+    /// Tries again if the time has come.
+    pub(crate) fn tick(&mut self, state: &mut State) {
+        if self.retry_at.is_some_and(|at| at <= state.nanos()) {
+            self.retry_at = None;
+            self.paused = false;
+        }
+    }
+
+    /// Nanoseconds of loop time at which [`tick`](Self::tick) has something to do.
+    pub(crate) fn retry_at(&self) -> Option<u64> {
+        self.retry_at
+    }
+
+    /// Stops listening.
+    pub(crate) fn close_all(&mut self, state: &mut State) {
+        for listener in self.list.drain(..) {
+            if listener.registered.is_some() && state.announce_forgets {
+                state.forgotten.push_back(listener.fd);
+            }
+        }
+        self.retry_at = None;
+    }
+
+    /// The next change of interest: which listener, what, and whether it is known already.
+    pub(crate) fn pop_changed(&mut self) -> Option<(usize, Interest, bool)> {
+        let desired = if self.paused { Interest::NONE } else { Interest::READ };
+        let changed = |(_, listener): &(usize, &mut Listener)| listener.registered != Some(desired);
+        let (index, listener) = self.list.iter_mut().enumerate().find(changed)?;
+        let known = listener.registered.replace(desired).is_some();
+        Some((index, desired, known))
+    }
+
+    pub(crate) fn next_change(&mut self) -> Option<(usize, Change)> {
+        let (index, interest, _) = self.pop_changed()?;
+        Some((index, Change::Watch(self.list[index].fd.as_raw_fd(), interest)))
+    }
+
+    pub(crate) fn watched(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Interest)> {
+        self.list.iter().filter_map(|listener| Some((listener.fd.as_fd(), listener.registered?)))
+    }
+
+    pub(crate) fn fd(&self, index: usize) -> Option<BorrowedFd<'_>> {
+        self.list.get(index).map(|listener| listener.fd.as_fd())
+    }
+
+    pub(crate) fn position(&self, fd: RawFd) -> Option<usize> {
+        self.list.iter().position(|listener| listener.fd.as_raw_fd() == fd)
+    }
+
+    /// The addresses listened at.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let local = |listener: &Listener| sockeye_sys::local_addr(listener.fd.as_fd()).ok();
+        self.list.iter().filter_map(local).collect()
+    }
+}
+
+impl State {
+    /// A connection that has just been accepted.
+    fn begin_connection(&mut self, fd: OwnedFd) -> ConnId {
+        // Not fatal: without it, small messages are slower.
+        let _ = sockeye_sys::set_nodelay(fd.as_fd(), true);
+        let id = self.insert(Phase::Request(None), Some(fd));
+        self.accepted += 1;
+        self.arm(id, Deadline::Handshake);
+        self.review(id);
+        id
+    }
+
+    /// Takes over a connected socket.
+    pub(crate) fn adopt(&mut self, fd: OwnedFd) -> io::Result<ConnId> {
+        if self.stopping || self.limits.connections.is_some_and(|most| self.slots.live() >= most) {
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "no room for a connection"));
+        }
+        sockeye_sys::set_nonblocking(fd.as_fd(), true)?;
+        Ok(self.begin_connection(fd))
+    }
+}

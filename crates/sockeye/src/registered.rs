@@ -1,0 +1,140 @@
+//! A protocol without its type: what the engine calls.
+
+use crate::connect::ConnectError;
+use crate::handshake::{Handshake, Reject};
+use crate::lent::{Conn, Connections, Permit};
+use crate::message::{Action, Chunk, Closed, Message};
+use crate::protocol::Protocol;
+use crate::slots::ConnId;
+use crate::state::Core;
+use std::any::Any;
+
+/// A connection and where its session lies.
+#[derive(Clone, Copy)]
+pub(crate) struct At {
+    pub(crate) id: ConnId,
+    pub(crate) session: u32,
+}
+
+pub(crate) trait Service {
+    fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<u32, Reject>;
+    fn open(&mut self, core: &Core, at: At) -> Action;
+    fn receive(&mut self, core: &Core, at: At, message: Message<'_>) -> Action;
+    fn chunk(&mut self, core: &Core, at: At, chunk: Chunk<'_>) -> Action;
+    fn writable(&mut self, core: &Core, at: At) -> Action;
+    fn ping(&mut self, core: &Core, at: At, payload: &[u8]) -> Action;
+    fn pong(&mut self, core: &Core, at: At, payload: &[u8]) -> Action;
+    fn timer(&mut self, core: &Core, at: At) -> Action;
+    fn notified(&mut self, core: &Core, notice: Box<dyn Any + Send>);
+    fn closed(&mut self, core: &Core, at: At, closed: Closed);
+    fn connect_failed(&mut self, core: &Core, id: ConnId, error: ConnectError);
+}
+
+/// A registered protocol and the sessions of its connections.
+pub(crate) struct Registered<P: Protocol> {
+    protocol: P,
+    sessions: Sessions<P::Session>,
+}
+
+impl<P: Protocol> Registered<P> {
+    pub(crate) fn new(protocol: P) -> Self {
+        Self { protocol, sessions: Sessions::new() }
+    }
+
+    fn with(
+        &mut self,
+        core: &Core,
+        at: At,
+        call: impl FnOnce(&mut P, &mut Conn<'_, P>) -> Action,
+    ) -> Action {
+        match self.sessions.get_mut(at.session) {
+            Some(session) => call(&mut self.protocol, &mut Conn::new(core, at.id, session)),
+            None => Action::Abort,
+        }
+    }
+}
+
+impl<P: Protocol> Service for Registered<P> {
+    fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<u32, Reject> {
+        Ok(self.sessions.insert(self.protocol.upgrade(hello)?))
+    }
+
+    fn open(&mut self, core: &Core, at: At) -> Action {
+        self.with(core, at, |protocol, conn| protocol.open(conn))
+    }
+
+    fn receive(&mut self, core: &Core, at: At, message: Message<'_>) -> Action {
+        self.with(core, at, |protocol, conn| protocol.receive(conn, message))
+    }
+
+    fn chunk(&mut self, core: &Core, at: At, chunk: Chunk<'_>) -> Action {
+        self.with(core, at, |protocol, conn| protocol.chunk(conn, chunk))
+    }
+
+    fn writable(&mut self, core: &Core, at: At) -> Action {
+        self.with(core, at, |protocol, conn| match Permit::issue(core, at.id) {
+            Some(permit) => protocol.writable(conn, permit),
+            None => Action::Continue,
+        })
+    }
+
+    fn ping(&mut self, core: &Core, at: At, payload: &[u8]) -> Action {
+        self.with(core, at, |protocol, conn| protocol.ping(conn, payload))
+    }
+
+    fn pong(&mut self, core: &Core, at: At, payload: &[u8]) -> Action {
+        self.with(core, at, |protocol, conn| protocol.pong(conn, payload))
+    }
+
+    fn timer(&mut self, core: &Core, at: At) -> Action {
+        self.with(core, at, |protocol, conn| protocol.timer(conn))
+    }
+
+    fn notified(&mut self, core: &Core, notice: Box<dyn Any + Send>) {
+        // `Key<P>` and this registration share `P`, so the type fits.
+        if let Ok(notice) = notice.downcast::<P::Notice>() {
+            self.protocol.notified(Connections::new(core), *notice);
+        }
+    }
+
+    fn closed(&mut self, core: &Core, at: At, closed: Closed) {
+        if let Some(session) = self.sessions.remove(at.session) {
+            self.protocol.closed(Connections::new(core), at.id, session, closed);
+        }
+    }
+
+    fn connect_failed(&mut self, core: &Core, id: ConnId, error: ConnectError) {
+        self.protocol.connect_failed(Connections::new(core), id, error);
+    }
+}
+
+/// Sessions by a number that the connection's slot keeps.
+pub(crate) struct Sessions<S> {
+    entries: Vec<Option<S>>,
+    free: Vec<u32>,
+}
+
+impl<S> Sessions<S> {
+    pub(crate) fn new() -> Self {
+        Self { entries: Vec::new(), free: Vec::new() }
+    }
+
+    pub(crate) fn insert(&mut self, session: S) -> u32 {
+        if let Some(key) = self.free.pop() {
+            self.entries[key as usize] = Some(session);
+            return key;
+        }
+        self.entries.push(Some(session));
+        (self.entries.len() - 1) as u32
+    }
+
+    pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut S> {
+        self.entries.get_mut(key as usize)?.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, key: u32) -> Option<S> {
+        let session = self.entries.get_mut(key as usize)?.take()?;
+        self.free.push(key);
+        Some(session)
+    }
+}

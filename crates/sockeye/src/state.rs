@@ -1,0 +1,351 @@
+//! What the loop knows, in one `RefCell`, borrowed only inside the methods of the handles that
+//! callbacks are lent, never across a callback.
+
+use crate::config::Limits;
+use crate::conn::Phase;
+use crate::handle::Inbox;
+use crate::keys::MaskKeys;
+use crate::message::{By, Cause};
+use crate::resolve::Resolver;
+use crate::slots::{ConnId, Flags, NIL, Slot, Slots, UNBOUND};
+use crate::wheel::{Deadline, Wheel};
+use sockeye_proto::Rules;
+use sockeye_sys::Interest;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Names a registered protocol. Several registrations may share one Rust type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProtocolId(pub(crate) u16);
+
+/// What callbacks reach through the handles they are lent.
+pub(crate) struct Core {
+    pub(crate) state: RefCell<State>,
+    pub(crate) registrations: Vec<Registration>,
+    pub(crate) inbox: Arc<Inbox>,
+}
+
+/// What is known of a protocol without calling it.
+pub(crate) struct Registration {
+    pub(crate) name: String,
+    /// The rules of its connections, accepted and opened.
+    pub(crate) server: Rules,
+    pub(crate) client: Rules,
+}
+
+/// A connection whose end is due once no callback runs.
+pub(crate) struct Doom {
+    pub(crate) id: ConnId,
+    pub(crate) by: By,
+    pub(crate) cause: Cause,
+}
+
+pub(crate) struct State {
+    pub(crate) slots: Slots,
+    pub(crate) wheel: Wheel,
+    /// User timers: nanoseconds of loop time, then the slot. One per connection at most.
+    pub(crate) timers: BTreeSet<(u64, u32)>,
+    /// Open connections by registration.
+    pub(crate) members: Vec<Vec<u32>>,
+    /// The turn's gathered output, and whose turn it is.
+    pub(crate) cork: Vec<u8>,
+    pub(crate) turn: Option<ConnId>,
+    /// Connections with output that another's callback gave them.
+    pub(crate) dirty: Vec<ConnId>,
+    /// Connections that asked for `writable`.
+    pub(crate) wants: Vec<ConnId>,
+    /// Connections to look at again, because input is kept for them.
+    pub(crate) resumed: Vec<ConnId>,
+    pub(crate) doomed: VecDeque<Doom>,
+    /// Connections whose interest may have changed.
+    pub(crate) changed: Vec<ConnId>,
+    /// Descriptors that are still watched, and so must not be closed yet.
+    pub(crate) forgotten: VecDeque<OwnedFd>,
+    /// How many of `forgotten` have been announced: those may be closed.
+    pub(crate) announced: usize,
+    /// What an external loop watches for which connection.
+    pub(crate) watched: HashMap<RawFd, ConnId>,
+    pub(crate) limits: Limits,
+    pub(crate) keys: MaskKeys,
+    pub(crate) resolver: Resolver,
+    /// Register write interest for every request, for hosts that count on seeing it.
+    pub(crate) announce_writes: bool,
+    /// Whether a `Forget` must be announced before a descriptor may be closed.
+    pub(crate) announce_forgets: bool,
+    /// No new connections are taken, and `run` ends with the last one.
+    pub(crate) stopping: bool,
+    /// Set when a connection ends: paused listeners may go on.
+    pub(crate) room: bool,
+    pub(crate) accepted: u64,
+    /// The `Date` header of the second since the epoch it was made in.
+    pub(crate) date: (u64, String),
+    pub(crate) began: Instant,
+    pub(crate) now: Instant,
+}
+
+impl State {
+    pub(crate) fn new(limits: Limits, protocols: usize, inbox: &Arc<Inbox>, now: Instant) -> Self {
+        Self {
+            slots: Slots::new(),
+            wheel: Wheel::new(),
+            timers: BTreeSet::new(),
+            members: vec![Vec::new(); protocols],
+            cork: Vec::with_capacity(crate::transport::CORK),
+            turn: None,
+            dirty: Vec::new(),
+            wants: Vec::new(),
+            resumed: Vec::new(),
+            doomed: VecDeque::new(),
+            changed: Vec::new(),
+            forgotten: VecDeque::new(),
+            announced: 0,
+            watched: HashMap::new(),
+            limits,
+            keys: MaskKeys::new(),
+            resolver: Resolver::new(inbox),
+            announce_writes: false,
+            announce_forgets: false,
+            stopping: false,
+            room: false,
+            accepted: 0,
+            date: (0, String::new()),
+            began: now,
+            now,
+        }
+    }
+
+    /// Loop time in milliseconds, wrapping after 49 days.
+    pub(crate) fn millis(&self) -> u32 {
+        self.now.saturating_duration_since(self.began).as_millis() as u32
+    }
+
+    /// Loop time in nanoseconds.
+    pub(crate) fn nanos(&self) -> u64 {
+        self.now.saturating_duration_since(self.began).as_nanos() as u64
+    }
+
+    /// A new connection in `phase`, its clock started.
+    pub(crate) fn insert(&mut self, phase: Phase, fd: Option<OwnedFd>) -> ConnId {
+        let id = self.slots.insert(phase, fd);
+        let now = self.millis();
+        let slot = self.slots.at_mut(id.index);
+        (slot.began, slot.stamp) = (now, now);
+        id
+    }
+
+    /// Frees a connection for which no callback is owed.
+    pub(crate) fn remove(&mut self, id: ConnId) {
+        if self.slots.get(id).is_none() {
+            return;
+        }
+        self.wheel.disarm(&mut self.slots, id.index);
+        self.set_timer(id, None);
+        self.leave_members(id);
+        let slot = self.slots.at_mut(id.index);
+        if let Some(fd) = slot.fd.take()
+            && slot.registered.is_some()
+            && self.announce_forgets
+        {
+            self.forgotten.push_back(fd);
+        }
+        self.slots.remove(id);
+        self.room = true;
+    }
+
+    pub(crate) fn arm(&mut self, id: ConnId, kind: Deadline) {
+        let after = self.deadline_length(kind);
+        let now = self.millis();
+        self.wheel.arm(&mut self.slots, id.index, kind, now, after);
+    }
+
+    pub(crate) fn arm_after(&mut self, id: ConnId, kind: Deadline, after: Duration) {
+        let now = self.millis();
+        self.wheel.arm(&mut self.slots, id.index, kind, now, after);
+    }
+
+    pub(crate) fn deadline_length(&self, kind: Deadline) -> Duration {
+        match kind {
+            Deadline::None => Duration::MAX,
+            Deadline::Connect => self.limits.connect,
+            Deadline::Handshake => self.limits.handshake,
+            Deadline::KeepAlive => self.limits.keep_alive,
+            Deadline::Exchange => self.limits.exchange,
+            Deadline::Idle => self.limits.ping_after,
+            Deadline::Pong => self.limits.pong_within,
+            Deadline::Close | Deadline::Drain => self.limits.close_within,
+        }
+    }
+
+    /// How long ago the connection last showed life.
+    pub(crate) fn silence(&self, id: ConnId) -> Duration {
+        let stamp = self.slots.get(id).map_or(0, |slot| slot.stamp);
+        Duration::from_millis(u64::from(self.millis().wrapping_sub(stamp)))
+    }
+
+    pub(crate) fn set_timer(&mut self, id: ConnId, after: Option<Duration>) {
+        let nanos = self.nanos();
+        let at = after
+            .map(|after| nanos.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)));
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        let old = slot.cold.as_mut().and_then(|cold| cold.timer.take());
+        if let Some(at) = at {
+            slot.cold().timer = Some(at);
+            self.timers.insert((at, id.index));
+        }
+        if let Some(old) = old
+            && at != Some(old)
+        {
+            self.timers.remove(&(old, id.index));
+        }
+    }
+
+    /// The timer that has run out longest ago, taken off.
+    pub(crate) fn pop_timer(&mut self) -> Option<ConnId> {
+        let now = self.nanos();
+        let &(at, index) = self.timers.first()?;
+        if at > now {
+            return None;
+        }
+        self.timers.pop_first();
+        let slot = self.slots.at_mut(index);
+        if let Some(cold) = &mut slot.cold {
+            cold.timer = None;
+        }
+        Some(self.slots.id_at(index))
+    }
+
+    pub(crate) fn join_members(&mut self, id: ConnId, protocol: u16) {
+        let members = &mut self.members[usize::from(protocol)];
+        let slot = self.slots.at_mut(id.index);
+        slot.protocol = protocol;
+        slot.member = members.len() as u32;
+        members.push(id.index);
+    }
+
+    pub(crate) fn leave_members(&mut self, id: ConnId) {
+        let slot = self.slots.at_mut(id.index);
+        let (protocol, member) = (slot.protocol, std::mem::replace(&mut slot.member, NIL));
+        if protocol == UNBOUND || member == NIL {
+            return;
+        }
+        let members = &mut self.members[usize::from(protocol)];
+        members.swap_remove(member as usize);
+        if let Some(&moved) = members.get(member as usize) {
+            self.slots.at_mut(moved).member = member;
+        }
+    }
+
+    /// Ends the connection as soon as no callback runs. The first cause counts.
+    pub(crate) fn doom(&mut self, id: ConnId, by: By, cause: Cause) {
+        if let Some(slot) = self.slots.get_mut(id)
+            && slot.flags.newly(Flags::DOOMED)
+        {
+            self.doomed.push_back(Doom { id, by, cause });
+        }
+    }
+
+    /// Asks for a `writable` callback.
+    pub(crate) fn want(&mut self, id: ConnId) {
+        if let Some(slot) = self.slots.get_mut(id)
+            && slot.flags.newly(Flags::WANTS)
+        {
+            if self.announce_writes {
+                self.review(id);
+            } else if slot.queued() == 0 {
+                self.wants.push(id);
+            } // else the tail's end will bring it here
+        }
+    }
+
+    /// Looks at the connection again once no callback runs, if input is kept for it.
+    pub(crate) fn resume(&mut self, id: ConnId) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        let kept = slot.cold.as_ref().is_some_and(|cold| !cold.leftover.is_empty());
+        if kept && slot.flags.newly(Flags::RESUMED) {
+            self.resumed.push(id);
+        }
+        self.review(id);
+    }
+
+    /// Notes that the poll interest of a connection may have changed.
+    pub(crate) fn review(&mut self, id: ConnId) {
+        let announce_writes = self.announce_writes;
+        if let Some(slot) = self.slots.get_mut(id)
+            && slot.fd.is_some()
+            && slot.registered != Some(slot.desired(announce_writes))
+            && slot.flags.newly(Flags::CHANGED)
+        {
+            self.changed.push(id);
+        }
+    }
+
+    /// The next descriptor whose interest did change, and its new interest.
+    pub(crate) fn pop_changed(&mut self) -> Option<(ConnId, Interest, bool)> {
+        while let Some(id) = self.changed.pop() {
+            let announce_writes = self.announce_writes;
+            let Some(slot) = self.slots.get_mut(id) else { continue };
+            slot.flags.clear(Flags::CHANGED);
+            let desired = slot.desired(announce_writes);
+            if slot.fd.is_some() && slot.registered != Some(desired) {
+                let known = slot.registered.replace(desired).is_some();
+                return Some((id, desired, known));
+            }
+        }
+        None
+    }
+
+    /// Whether there is work that no descriptor announces.
+    pub(crate) fn has_pending_work(&self) -> bool {
+        !(self.wants.is_empty()
+            && self.resumed.is_empty()
+            && self.dirty.is_empty()
+            && self.doomed.is_empty())
+            || self.room
+    }
+
+    /// When the loop must look at its clock next, from now.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        let wheel = self.wheel.next(self.millis()).map(|ms| Duration::from_millis(ms.into()));
+        let timer = self.timers.first().map(|&(at, _)| at.saturating_sub(self.nanos()));
+        let timer = timer.map(Duration::from_nanos);
+        match (wheel, timer) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    pub(crate) fn raw_fd(&self, id: ConnId) -> Option<RawFd> {
+        self.slots.get(id)?.fd.as_ref().map(AsRawFd::as_raw_fd)
+    }
+}
+
+impl Slot {
+    /// What the poller should watch for.
+    pub(crate) fn desired(&self, announce_writes: bool) -> Interest {
+        let tail = self.queued() > 0;
+        let writes = tail || (announce_writes && self.flags.has(Flags::WANTS));
+        let reads = match &self.phase {
+            Phase::Vacant { .. } => false,
+            Phase::Dialing(_) => return Interest::WRITE,
+            Phase::Answer(_) | Phase::Request(_) => true,
+            Phase::Draining => !self.flags.has(Flags::EOF),
+            Phase::Exchange(exchange) => exchange.reads_body(),
+            Phase::WebSocket(ws) => ws.closing.is_some() || !self.holds_back(),
+        };
+        let kept = self.cold.as_ref().is_some_and(|cold| !cold.leftover.is_empty());
+        match (reads && !kept, writes) {
+            (true, true) => Interest::READ_WRITE,
+            (true, false) => Interest::READ,
+            (false, true) => Interest::WRITE,
+            (false, false) => Interest::NONE,
+        }
+    }
+
+    /// Whether input must wait, by the application's wish or because the send queue is full.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.flags.has(Flags::PAUSED) || self.flags.has(Flags::FULL)
+    }
+}

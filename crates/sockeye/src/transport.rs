@@ -1,0 +1,285 @@
+//! The only read and the only write.
+//!
+//! Output of the connection whose turn it is gathers in the cork and leaves in one system call at
+//! the turn's end. What the kernel does not take becomes the connection's tail.
+
+use crate::cold::GATHER;
+use crate::config::Overflow;
+use crate::message::{By, Cause, Shared, data_header};
+use crate::slots::{ConnId, Flags};
+use crate::state::State;
+use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, apply_mask};
+use std::io::{self, ErrorKind, IoSlice};
+
+/// Output gathers up to this size.
+pub(crate) const CORK: usize = 16 << 10;
+
+/// What one read gave.
+pub(crate) enum Received {
+    Bytes(usize),
+    NotYet,
+    Lost(Lost),
+}
+
+/// How the stream ended.
+#[derive(Clone, Copy)]
+pub(crate) enum Lost {
+    /// The peer's FIN.
+    Eof,
+    /// An error of the socket.
+    Broken(ErrorKind),
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection has ended or is closing.
+    Closed,
+    /// The send queue is full: the message was not queued. Ask for `writable`.
+    Full,
+}
+
+impl std::fmt::Display for SendError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the connection has ended or is closing",
+            Self::Full => "the send queue is full",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl State {
+    /// Reads once.
+    pub(crate) fn receive(&mut self, id: ConnId, buffer: &mut [u8]) -> Received {
+        let now = self.millis();
+        let Some(slot) = self.slots.get_mut(id) else { return Received::NotYet };
+        let Some(fd) = slot.fd() else { return Received::NotYet };
+        match sockeye_sys::recv(fd, buffer) {
+            Ok(0) => {
+                slot.flags.set(Flags::EOF);
+                Received::Lost(Lost::Eof)
+            }
+            Ok(n) => {
+                slot.stamp = now;
+                slot.bytes_in += n as u64;
+                Received::Bytes(n)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Received::NotYet,
+            Err(error) => Received::Lost(Lost::Broken(error.kind())),
+        }
+    }
+
+    /// Sends a data message under the rules of the send queue.
+    pub(crate) fn send_message(
+        &mut self,
+        id: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        if self.admit(id)? {
+            self.send_frame(id, data_header(kind, None), payload);
+        }
+        Ok(())
+    }
+
+    /// Sends a message that is framed already, under the rules of the send queue.
+    pub(crate) fn send_shared(&mut self, id: ConnId, shared: &Shared) -> Result<(), SendError> {
+        if !self.admit(id)? {
+            return Ok(());
+        }
+        let slot = self.slots.at_mut(id.index);
+        if slot.is_client() {
+            self.send_frame(id, data_header(shared.kind, None), shared.as_bytes());
+        } else if self.turn == Some(id) && slot.queued() == 0 {
+            self.put(id, &[], &shared.frame);
+        } else {
+            slot.cold().tail.push_shared(shared.frame.clone());
+            self.after_queueing(id);
+        }
+        Ok(())
+    }
+
+    /// Frames and masks `payload` and puts it out, whatever the queue holds.
+    pub(crate) fn send_frame(&mut self, id: ConnId, mut header: FrameHeader, payload: &[u8]) {
+        let Some(slot) = self.slots.get(id) else { return };
+        header.len = payload.len() as u64;
+        let mut bytes = [0; HEADER_MAX];
+        if !slot.is_client() {
+            let len = header.encode(&mut bytes);
+            return self.put(id, &bytes[..len], payload);
+        }
+        match self.keys.next() {
+            Ok(key) => {
+                header.mask = Some(key);
+                let len = header.encode(&mut bytes);
+                let mut masked = payload.to_vec();
+                apply_mask(&mut masked, key);
+                self.put(id, &bytes[..len], &masked);
+            }
+            Err(error) => self.doom(id, By::Us, Cause::Broken(error.kind())),
+        }
+    }
+
+    /// Puts bytes out: into the cork if it is this connection's turn and they are few, to the
+    /// socket if they are many, else to the end of the tail.
+    pub(crate) fn put(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        if slot.fd.is_none() || slot.flags.has(Flags::DOOMED) {
+            return;
+        }
+        if slot.queued() > 0 || self.turn != Some(id) {
+            let tail = &mut slot.cold().tail;
+            tail.push(header);
+            tail.push(payload);
+            return self.after_queueing(id);
+        }
+        if self.cork.len() + header.len() + payload.len() <= CORK {
+            self.cork.extend_from_slice(header);
+            self.cork.extend_from_slice(payload);
+        } else {
+            self.send_corked_and(id, header, payload);
+        }
+    }
+
+    /// Begins the connection's turn: its output gathers until [`end_turn`](Self::end_turn).
+    pub(crate) fn begin_turn(&mut self, id: ConnId) -> bool {
+        let alive = self.slots.get(id).is_some_and(|slot| !slot.flags.has(Flags::DOOMED));
+        self.turn = alive.then_some(id);
+        alive
+    }
+
+    /// Sends what has gathered.
+    pub(crate) fn end_turn(&mut self) {
+        if let Some(id) = self.turn {
+            if !self.cork.is_empty() {
+                self.send_corked_and(id, &[], &[]);
+            }
+            self.turn = None;
+            if let Some(slot) = self.slots.get_mut(id) {
+                slot.shed();
+            }
+        }
+    }
+
+    /// Sends the tail as far as the socket takes it; whether it is empty now.
+    pub(crate) fn flush(&mut self, id: ConnId) -> bool {
+        let now = self.millis();
+        loop {
+            let Some(slot) = self.slots.get_mut(id) else { return false };
+            let (Some(fd), Some(cold)) = (&slot.fd, &mut slot.cold) else { return true };
+            if cold.tail.bytes() == 0 {
+                self.tail_ended(id);
+                return true;
+            }
+            let mut slices = [IoSlice::new(&[]); GATHER];
+            let count = cold.tail.slices(&mut slices);
+            match sockeye_sys::send_vectored(std::os::fd::AsFd::as_fd(fd), &slices[..count]) {
+                Ok(n) => {
+                    cold.tail.advance(n);
+                    slot.bytes_out += n as u64;
+                    slot.stamp = now;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.review(id);
+                    return false;
+                }
+                Err(error) => {
+                    self.doom(id, By::Peer, Cause::Broken(error.kind()));
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Whether a message may be queued; `Ok(false)` if policy says to drop it.
+    fn admit(&mut self, id: ConnId) -> Result<bool, SendError> {
+        let slot = self.slots.get(id).ok_or(SendError::Closed)?;
+        if slot.flags.has(Flags::DOOMED) || slot.flags.has(Flags::CLOSE_SENT) {
+            return Err(SendError::Closed);
+        }
+        if slot.queued() < self.limits.queue_bytes {
+            return Ok(true);
+        }
+        match self.limits.overflow {
+            Overflow::Pause => Err(SendError::Full),
+            Overflow::Drop => Ok(false),
+            Overflow::Close => {
+                self.doom(id, By::Us, Cause::QueueFull);
+                Err(SendError::Closed)
+            }
+        }
+    }
+
+    /// Sends the cork and then `header` and `payload`; what is not taken becomes the tail.
+    fn send_corked_and(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
+        let slot = self.slots.at_mut(id.index);
+        let result = match slot.fd() {
+            Some(fd) if header.is_empty() && payload.is_empty() => {
+                sockeye_sys::send(fd, &self.cork)
+            }
+            Some(fd) => {
+                let parts = [&self.cork, header, payload].map(IoSlice::new);
+                let first = usize::from(self.cork.is_empty());
+                sockeye_sys::send_vectored(fd, &parts[first..])
+            }
+            None => Err(io::Error::from(ErrorKind::NotConnected)),
+        };
+        let sent = match result {
+            Ok(n) => n,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                self.cork.clear();
+                return self.doom(id, By::Peer, Cause::Broken(error.kind()));
+            }
+        };
+        slot.bytes_out += sent as u64;
+        let mut gone = sent;
+        for part in [&self.cork[..], header, payload] {
+            let rest = &part[gone.min(part.len())..];
+            gone -= part.len() - rest.len();
+            if !rest.is_empty() {
+                slot.cold().tail.push(rest);
+            }
+        }
+        self.cork.clear();
+        if slot.queued() > 0 {
+            self.after_queueing(id);
+        }
+    }
+
+    /// Takes the consequences of a longer tail.
+    fn after_queueing(&mut self, id: ConnId) {
+        let slot = self.slots.at_mut(id.index);
+        let over = slot.queued() >= self.limits.queue_bytes;
+        if over && self.limits.overflow == Overflow::Pause {
+            slot.flags.set(Flags::FULL);
+        }
+        if self.turn != Some(id) && slot.registered.is_some_and(|i| !i.is_writable()) {
+            // The socket was writable when last seen: try before asking the poller.
+            if slot.flags.newly(Flags::DIRTY) {
+                self.dirty.push(id);
+            }
+            return;
+        }
+        self.review(id);
+    }
+
+    /// The tail is empty again: reading and a `writable` that was asked for may go on.
+    fn tail_ended(&mut self, id: ConnId) {
+        let slot = self.slots.at_mut(id.index);
+        let wanted = slot.flags.has(Flags::WANTS) && !self.announce_writes;
+        let was_full = slot.flags.has(Flags::FULL);
+        slot.flags.clear(Flags::FULL);
+        slot.shed();
+        if wanted {
+            self.wants.push(id);
+        }
+        if was_full {
+            self.resume(id);
+        }
+        self.review(id);
+    }
+}

@@ -1,0 +1,62 @@
+//! Sockets that listen.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, bind, sockopt};
+
+use super::descriptor::stream_socket;
+use crate::error::context;
+use crate::fault::{self, Call};
+
+/// How to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenOptions {
+    /// How many connections may wait to be accepted. The system caps it (`somaxconn` on Linux).
+    pub backlog: u32,
+    /// Whether other sockets may listen at the same address, to share its connections.
+    pub reuse_port: bool,
+}
+
+impl ListenOptions {
+    /// The backlog by default: that of Linux's own cap, enough for a burst of connections.
+    pub const DEFAULT_BACKLOG: u32 = 4096;
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self { backlog: Self::DEFAULT_BACKLOG, reuse_port: false }
+    }
+}
+
+/// Listens at `addr`; port 0 lets the system choose one. An address that a closed listener has
+/// just left can be taken again, and an IPv6 address takes no IPv4 connections, on every system.
+///
+/// # Errors
+///
+/// With `addr` in the text: `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`, and whatever else
+/// the system says.
+pub fn listen(addr: SocketAddr, options: &ListenOptions) -> io::Result<OwnedFd> {
+    open(addr, options).map_err(|error| context(format_args!("listen on {addr}"), error))
+}
+
+fn open(addr: SocketAddr, options: &ListenOptions) -> io::Result<OwnedFd> {
+    fault::check(Call::Socket)?;
+    let socket = match addr {
+        SocketAddr::V4(_) => stream_socket(AddressFamily::INET)?,
+        SocketAddr::V6(_) => {
+            let socket = stream_socket(AddressFamily::INET6)?;
+            sockopt::set_ipv6_v6only(&socket, true)?;
+            socket
+        }
+    };
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if options.reuse_port {
+        sockopt::set_socket_reuseport(&socket, true)?;
+    }
+    bind(&socket, &addr)?;
+    fault::check(Call::Listen)?;
+    rustix::net::listen(&socket, i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}

@@ -1,0 +1,21 @@
+//! TCP sockets: making them, moving bytes, and the options that matter here.
+
+mod accept;
+mod address;
+mod connect;
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(sockeye_poll_backend)))]
+#[path = "flags.rs"]
+mod descriptor;
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), not(sockeye_poll_backend))))]
+#[path = "fcntl.rs"]
+mod descriptor;
+mod listen;
+mod options;
+mod stream;
+
+pub use accept::{AcceptFailure, accept};
+pub use address::{local_addr, peer_addr};
+pub use connect::{Connect, connect, take_error};
+pub use listen::{ListenOptions, listen};
+pub use options::{KeepAlive, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking};
+pub use stream::{recv, send, send_vectored, shutdown_write};

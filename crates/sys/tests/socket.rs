@@ -1,0 +1,259 @@
+//! Sockets on the loopback interface.
+
+mod support;
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
+
+use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::io::{FdFlags, fcntl_getfd};
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use sockeye_sys::{
+    AcceptFailure, Connect, Interest, KeepAlive, ListenOptions, accept, connect, listen,
+    local_addr, peer_addr, recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay,
+    set_nonblocking, shutdown_write, take_error,
+};
+use support::{LOOPBACK, listener, pair, recv_exactly, wait_for};
+
+fn is_nonblocking(fd: impl AsFd) -> bool {
+    fcntl_getfl(fd).unwrap().contains(OFlags::NONBLOCK)
+}
+
+fn is_closed_on_exec(fd: impl AsFd) -> bool {
+    fcntl_getfd(fd).unwrap().contains(FdFlags::CLOEXEC)
+}
+
+#[test]
+fn both_ends_know_each_other() {
+    let (listener, addr) = listener();
+    let (client, _) = connect(addr).unwrap();
+    wait_for(listener.as_fd(), Interest::READ);
+    let (server, peer) = accept(listener.as_fd()).unwrap();
+    wait_for(client.as_fd(), Interest::WRITE);
+    assert_eq!(peer, local_addr(client.as_fd()).unwrap());
+    assert_eq!(peer, peer_addr(server.as_fd()).unwrap());
+    assert_eq!(addr, peer_addr(client.as_fd()).unwrap());
+    assert_eq!(addr, local_addr(server.as_fd()).unwrap());
+    let nobody = peer_addr(listener.as_fd()).unwrap_err();
+    assert_eq!(nobody.kind(), io::ErrorKind::NotConnected);
+}
+
+#[test]
+fn every_socket_is_nonblocking_and_closed_on_exec() {
+    let (listener, _) = listener();
+    let (client, server) = pair();
+    for socket in [&listener, &client, &server] {
+        assert!(is_nonblocking(socket));
+        assert!(is_closed_on_exec(socket));
+    }
+    set_nonblocking(client.as_fd(), false).unwrap();
+    assert!(!is_nonblocking(&client));
+    set_nonblocking(client.as_fd(), true).unwrap();
+    assert!(is_nonblocking(&client));
+}
+
+#[test]
+fn nothing_to_accept_and_nothing_to_receive_are_not_yet() {
+    let (listener, _) = listener();
+    let empty = accept(listener.as_fd()).unwrap_err();
+    assert_eq!(AcceptFailure::of(&empty), AcceptFailure::Empty);
+    let (client, _server) = pair();
+    let nothing = recv(client.as_fd(), &mut [0; 8]).unwrap_err();
+    assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn accepting_from_what_does_not_listen_is_broken() {
+    let (client, _server) = pair();
+    let error = accept(client.as_fd()).unwrap_err();
+    assert_eq!(AcceptFailure::of(&error), AcceptFailure::Broken);
+}
+
+#[test]
+fn a_refused_connect_ends_writable_and_tells_why() {
+    // Bound, so that nobody else has the port, but not listening.
+    let closed = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&closed, &LOOPBACK).unwrap();
+    let reason = match connect(local_addr(closed.as_fd()).unwrap()) {
+        Err(error) => error,
+        Ok((socket, state)) => {
+            assert_eq!(state, Connect::InProgress);
+            assert!(wait_for(socket.as_fd(), Interest::WRITE).hangup);
+            let reason = take_error(socket.as_fd()).unwrap().expect("a reason");
+            assert!(take_error(socket.as_fd()).unwrap().is_none(), "it was taken");
+            reason
+        }
+    };
+    assert_eq!(reason.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn an_address_in_use_is_named_in_the_error() {
+    let (_listener, addr) = listener();
+    let error = listen(addr, &ListenOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().starts_with(&format!("listen on {addr}: ")), "{error}");
+}
+
+#[test]
+fn listeners_that_agree_share_a_port() {
+    let shared = ListenOptions { reuse_port: true, ..ListenOptions::default() };
+    let first = listen(LOOPBACK, &shared).unwrap();
+    let addr = local_addr(first.as_fd()).unwrap();
+    let _second = listen(addr, &shared).expect("a second listener at the same port");
+}
+
+#[test]
+fn a_port_can_be_taken_again_right_after_its_listener_closed() {
+    let (listener, addr) = listener();
+    let (client, _) = connect(addr).unwrap();
+    wait_for(listener.as_fd(), Interest::READ);
+    let (server, _) = accept(listener.as_fd()).unwrap();
+    // Closed by the server first: its end of the connection lingers in TIME_WAIT.
+    drop(server);
+    wait_for(client.as_fd(), Interest::READ);
+    drop(client);
+    drop(listener);
+    listen(addr, &ListenOptions::default()).expect("listen again");
+}
+
+#[test]
+fn the_backlog_is_passed_on() {
+    let options = ListenOptions { backlog: u32::MAX, ..ListenOptions::default() };
+    listen(LOOPBACK, &options).expect("the system caps it");
+    assert_eq!(ListenOptions::default().backlog, 4096);
+}
+
+#[test]
+fn an_ipv6_listener_is_that_only() {
+    let any: SocketAddr = "[::]:0".parse().unwrap();
+    let listener = match listen(any, &ListenOptions::default()) {
+        Ok(listener) => listener,
+        // A machine without IPv6, as many containers are, has nothing to test.
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => return,
+        Err(error) if error.to_string().contains("family not supported") => return,
+        Err(error) => panic!("{error}"),
+    };
+    assert!(sockopt::ipv6_v6only(&listener).unwrap());
+    let port = local_addr(listener.as_fd()).unwrap().port();
+    let (client, _) = connect(format!("[::1]:{port}").parse().unwrap()).unwrap();
+    wait_for(listener.as_fd(), Interest::READ);
+    let (_server, peer) = accept(listener.as_fd()).unwrap();
+    assert_eq!(peer, local_addr(client.as_fd()).unwrap());
+    assert!(peer.is_ipv6());
+}
+
+#[test]
+fn a_unix_socket_is_accepted_with_an_unspecified_address() {
+    let name = format!("sockeye-sys-{}.socket", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    let client = UnixStream::connect(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+
+    let (server, peer) = accept(listener.as_fd()).unwrap();
+    let unspecified: SocketAddr = "0.0.0.0:0".parse().unwrap();
+    assert_eq!(peer, unspecified);
+    assert_eq!(local_addr(server.as_fd()).unwrap(), unspecified);
+    assert_eq!(peer_addr(server.as_fd()).unwrap(), unspecified);
+    send(server.as_fd(), b"hello").unwrap();
+    assert_eq!(recv(client.as_fd(), &mut [0; 8]).unwrap(), 5);
+}
+
+#[test]
+fn a_full_socket_takes_a_part_and_then_nothing() {
+    let (client, server) = pair();
+    let chunk = vec![b'x'; 1 << 20];
+    let mut sent = 0;
+    let mut short = false;
+    let error = loop {
+        match send(client.as_fd(), &chunk) {
+            Ok(count) => {
+                short |= count < chunk.len();
+                sent += count;
+            }
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    assert!(short, "the last send before that was short");
+    assert_eq!(recv_exactly(server.as_fd(), sent), vec![b'x'; sent]);
+}
+
+#[test]
+fn slices_leave_one_after_the_other() {
+    let (client, server) = pair();
+    let slices = [b"one, ".as_slice(), b"", b"two, ", b"three"].map(IoSlice::new);
+    assert_eq!(send_vectored(client.as_fd(), &slices).unwrap(), 15);
+    assert_eq!(recv_exactly(server.as_fd(), 15), b"one, two, three");
+}
+
+#[test]
+fn of_too_many_slices_the_first_leave() {
+    let (client, server) = pair();
+    let slices = vec![IoSlice::new(b"ab"); 3000];
+    let sent = send_vectored(client.as_fd(), &slices).unwrap();
+    assert_eq!(sent, 2048);
+    assert_eq!(recv_exactly(server.as_fd(), sent), b"ab".repeat(1024));
+}
+
+#[test]
+fn the_end_of_one_direction_leaves_the_other_open() {
+    let (client, server) = pair();
+    send(client.as_fd(), b"last words").unwrap();
+    shutdown_write(client.as_fd()).unwrap();
+    assert_eq!(recv_exactly(server.as_fd(), 10), b"last words");
+    wait_for(server.as_fd(), Interest::READ);
+    assert_eq!(recv(server.as_fd(), &mut [0; 8]).unwrap(), 0);
+
+    send(server.as_fd(), b"answer").unwrap();
+    assert_eq!(recv_exactly(client.as_fd(), 6), b"answer");
+    let closed = send(client.as_fd(), b"more").unwrap_err();
+    assert_eq!(closed.kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn closing_without_linger_resets() {
+    let (client, server) = pair();
+    set_linger_zero(client.as_fd()).unwrap();
+    drop(client);
+    wait_for(server.as_fd(), Interest::READ);
+    let reset = recv(server.as_fd(), &mut [0; 8]).unwrap_err();
+    assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn nodelay_goes_on_and_off() {
+    let (client, _server) = pair();
+    for on in [true, false] {
+        set_nodelay(client.as_fd(), on).unwrap();
+        assert_eq!(sockopt::tcp_nodelay(&client).unwrap(), on);
+    }
+}
+
+#[test]
+fn keep_alive_takes_its_times_and_goes_off_again() {
+    let (client, _server) = pair();
+    let keep_alive = KeepAlive {
+        time: Duration::from_secs(30),
+        interval: Duration::from_millis(1500),
+        probes: 4,
+    };
+    set_keepalive(client.as_fd(), Some(&keep_alive)).unwrap();
+    assert!(sockopt::socket_keepalive(&client).unwrap());
+    #[cfg(not(target_os = "openbsd"))]
+    {
+        assert_eq!(sockopt::tcp_keepidle(&client).unwrap(), Duration::from_secs(30));
+        assert_eq!(sockopt::tcp_keepintvl(&client).unwrap(), Duration::from_secs(2));
+        assert_eq!(sockopt::tcp_keepcnt(&client).unwrap(), 4);
+        let zero = KeepAlive { time: Duration::ZERO, ..keep_alive };
+        let error = set_keepalive(client.as_fd(), Some(&zero)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+    set_keepalive(client.as_fd(), None).unwrap();
+    assert!(!sockopt::socket_keepalive(&client).unwrap());
+}

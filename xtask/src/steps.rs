@@ -1,0 +1,118 @@
+//! The steps of `cargo xtask test`, in order.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::place::Place;
+use crate::run::run;
+use crate::step::{Outcome, Step};
+use crate::{foreign, tidy};
+
+/// Long enough for a cold build on a small machine; only there so that nothing hangs for ever.
+const LIMIT: Duration = Duration::from_secs(1800);
+
+/// Forces the `poll(2)` fallback where `epoll(7)` exists.
+const POLL_BACKEND: &str = "--cfg sockeye_poll_backend";
+
+/// Every step.
+pub(crate) const ALL: &[Step] = &[
+    Step { name: "fmt", about: "the code is formatted", slow: false, run: fmt },
+    Step { name: "clippy", about: "no lint has anything to say", slow: false, run: clippy },
+    Step { name: "tidy", about: "the house rules hold", slow: false, run: tidy },
+    Step {
+        name: "test",
+        about: "unit, doc, compile-fail and program tests",
+        slow: false,
+        run: test,
+    },
+    Step {
+        name: "doc",
+        about: "the documentation builds without a warning",
+        slow: false,
+        run: doc,
+    },
+    Step {
+        name: "poll-backend",
+        about: "the tests once more, over poll(2) instead of epoll(7)",
+        slow: true,
+        run: poll_backend,
+    },
+    Step { name: "build", about: "the release program builds", slow: false, run: build },
+    Step { name: "examples", about: "every example builds", slow: false, run: examples },
+    Step {
+        name: "foreign-python",
+        about: "Python's websockets against echo and connect, beside hostile peers",
+        slow: false,
+        run: foreign::python,
+    },
+    Step { name: "foreign-node", about: "Node's ws against echo", slow: false, run: foreign::node },
+    Step {
+        name: "browser-echo",
+        about: "headless Chromium's WebSocket against echo",
+        slow: false,
+        run: foreign::browser_echo,
+    },
+    Step {
+        name: "browser-page",
+        about: "the page of serve in headless Chromium",
+        slow: false,
+        run: foreign::browser_page,
+    },
+];
+
+fn fmt(place: &Place) -> Outcome {
+    finish(place, place.cargo(&["fmt", "--all", "--check"]))
+}
+
+fn clippy(place: &Place) -> Outcome {
+    let args = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    finish(place, place.cargo(&args))
+}
+
+fn tidy(place: &Place) -> Outcome {
+    match tidy::check(&place.root) {
+        Ok(violations) if violations.is_empty() => Outcome::Passed,
+        Ok(violations) => {
+            let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
+            Outcome::Failed(lines.join("\n"))
+        }
+        Err(error) => Outcome::Failed(format!("cannot read the project: {error}")),
+    }
+}
+
+fn test(place: &Place) -> Outcome {
+    finish(place, place.cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))
+}
+
+fn doc(place: &Place) -> Outcome {
+    let mut command = place.cargo(&["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    finish(place, command)
+}
+
+/// Compile-fail tests say the same whatever the backend, and compile for long: they are left out
+/// by the word that tidy demands in their names.
+fn poll_backend(place: &Place) -> Outcome {
+    let mut command = place.cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    command.arg("--target-dir").arg(place.target.join("poll"));
+    command.args(["--", "--skip", tidy::COMPILE_FAIL_WORD]);
+    command.env("RUSTFLAGS", POLL_BACKEND).env("RUSTDOCFLAGS", POLL_BACKEND);
+    finish(place, command)
+}
+
+fn build(place: &Place) -> Outcome {
+    build_release(place).into()
+}
+
+/// Builds `target/release/sockeye`; nothing is done if it is fresh.
+pub(crate) fn build_release(place: &Place) -> Result<(), String> {
+    run(place.cargo(&["build", "--release"]), LIMIT, place.verbose).map(drop)
+}
+
+fn examples(place: &Place) -> Outcome {
+    finish(place, place.cargo(&["build", "--workspace", "--examples"]))
+}
+
+fn finish(place: &Place, command: Command) -> Outcome {
+    run(command, LIMIT, place.verbose).map(drop).into()
+}
