@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn bytes_leave_in_order_however_the_socket_takes_them() {
         let expected: Vec<u8> = (0..60_000_u32).map(|i| (i * 31 % 251) as u8).collect();
-        for step in [1, 7, 4096, 16_384, 16_385, 100_000] {
+        for step in [97, 4096, 16_384, 16_385, 100_000] {
             let mut tail = Tail::default();
             for (i, piece) in expected.chunks(977).enumerate() {
                 match i % 3 {

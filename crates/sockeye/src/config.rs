@@ -11,7 +11,8 @@ pub enum Overflow {
     Pause,
     /// The message is dropped; the connection goes on.
     Drop,
-    /// The connection is closed with 1008.
+    /// The connection ends at once, with [`Cause::QueueFull`](crate::Cause::QueueFull): a Close
+    /// frame could not get past the queue.
     Close,
 }
 

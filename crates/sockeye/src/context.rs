@@ -26,6 +26,8 @@ pub struct Context<Mode = BuiltIn> {
     attention: Attention,
     clock: Clock,
     mode: Mode,
+    /// What the attention descriptor's alarm is set to.
+    alarm: Option<Instant>,
     /// Neither `Send` nor `Sync`.
     marker: PhantomData<*const ()>,
 }
@@ -95,7 +97,7 @@ impl<Mode> Context<Mode> {
 
     /// All connections, between callbacks.
     pub fn connections(&mut self) -> Connections<'_> {
-        self.engine.set_now((self.clock)());
+        self.engine.core.state.get_mut().set_now((self.clock)());
         Connections::new(&self.engine.core)
     }
 
@@ -105,14 +107,14 @@ impl<Mode> Context<Mode> {
         state.stopping && state.slots.live() == 0
     }
 
-    /// How long until the clock must be looked at; zero if there is work right now.
-    fn until_deadline(&self) -> Option<Duration> {
+    /// When the clock must be looked at next; now if there is work.
+    fn next_deadline(&self) -> Option<Instant> {
         let state = self.engine.core.state.borrow();
         if state.has_pending_work() {
-            return Some(Duration::ZERO);
+            return Some(state.now);
         }
         let retry = self.engine.listeners.retry_at();
-        let retry = retry.map(|at| Duration::from_nanos(at.saturating_sub(state.nanos())));
+        let retry = retry.map(|at| state.began + Duration::from_nanos(at));
         match (state.next_deadline(), retry) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -121,8 +123,20 @@ impl<Mode> Context<Mode> {
 
     /// Makes the attention descriptor readable when there will be something to do.
     fn set_alarm(&mut self) -> io::Result<()> {
-        let until = self.until_deadline();
-        self.attention.set_alarm(until)
+        let deadline = self.next_deadline();
+        if deadline != self.alarm {
+            self.alarm = deadline;
+            let now = self.engine.core.state.borrow().now;
+            let after = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            self.attention.set_alarm(after)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of what made the attention descriptor readable.
+    fn heed(&mut self) -> io::Result<()> {
+        self.alarm = None;
+        self.attention.drain()
     }
 }
 
@@ -131,7 +145,7 @@ impl Context<BuiltIn> {
         let mut poller = Poller::new()?;
         poller.add(attention.as_fd(), ATTENTION, Interest::READ)?;
         let mode = BuiltIn { poller, events: Events::new(), exported: Cell::new(false) };
-        Ok(Self { engine, attention, clock, mode, marker: PhantomData })
+        Ok(Self { engine, attention, clock, mode, alarm: None, marker: PhantomData })
     }
 
     /// Serves until [`Handle::shutdown`] and the end of the last connection after it.
@@ -146,18 +160,15 @@ impl Context<BuiltIn> {
     /// `libwebsocket_service`).
     pub fn service(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<Turn> {
         self.apply_changes()?;
-        self.engine.set_now((self.clock)());
-        let timeout = match (timeout.into(), self.until_deadline()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        let timeout = self.wait_at_most(timeout.into());
         self.mode.poller.wait(&mut self.mode.events, timeout)?;
-        self.engine.set_now((self.clock)());
+        self.engine.enter((self.clock)());
         let mut turn = Turn::Idle;
+        let mut heeded = false;
         for (token, readiness) in self.mode.events.iter() {
             turn = Turn::Worked;
             match token {
-                ATTENTION => self.attention.drain()?,
+                ATTENTION => heeded = true,
                 LISTENERS.. => {
                     let index = (token - LISTENERS) as usize;
                     self.engine.listeners.accept(index, self.engine.core.state.get_mut());
@@ -165,15 +176,32 @@ impl Context<BuiltIn> {
                 _ => self.engine.ready(ConnId::from_u64(token), readiness),
             }
         }
+        if heeded {
+            self.heed()?;
+        }
         self.engine.tick();
         if self.engine.work() {
             turn = Turn::Worked;
         }
+        self.engine.leave();
         if self.mode.exported.get() {
             self.apply_changes()?;
             self.set_alarm()?;
         }
         Ok(turn)
+    }
+
+    /// How long to wait for a descriptor: `timeout`, or less if something is due before.
+    fn wait_at_most(&self, timeout: Option<Duration>) -> Option<Duration> {
+        if timeout == Some(Duration::ZERO) {
+            return timeout;
+        }
+        let deadline = self.next_deadline();
+        let due = deadline.map(|deadline| deadline.saturating_duration_since((self.clock)()));
+        match (timeout, due) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
     /// Tells the poller what has changed: this is the external API's first client.
@@ -224,7 +252,7 @@ impl AsFd for Context<BuiltIn> {
 impl Context<External> {
     pub(crate) fn external(engine: Engine, attention: Attention, clock: Clock) -> Self {
         let mode = External { attention_announced: false };
-        Self { engine, attention, clock, mode, marker: PhantomData }
+        Self { engine, attention, clock, mode, alarm: None, marker: PhantomData }
     }
 
     /// What the loop must watch from now on, where it differs from before. To be drained after
@@ -241,32 +269,36 @@ impl Context<External> {
     /// say more than is true.
     pub fn ready(&mut self, fd: RawFd, readiness: Readiness) -> io::Result<()> {
         self.engine.core.state.get_mut().close_forgotten();
-        self.engine.set_now((self.clock)());
+        self.engine.enter((self.clock)());
         if fd == self.attention.as_fd().as_raw_fd() {
-            self.attention.drain()?;
+            self.heed()?;
             self.engine.tick();
         } else if let Some(&id) = self.engine.core.state.get_mut().watched.get(&fd) {
             self.engine.ready(id, readiness);
         } else if let Some(index) = self.engine.listeners.position(fd) {
             self.engine.listeners.accept(index, self.engine.core.state.get_mut());
         }
-        self.engine.work();
-        self.set_alarm()
+        self.finish_call()
     }
 
     /// When [`tick`](Self::tick) is due, if at all. Calling it then merely saves the context's own
     /// descriptor a wake-up.
     pub fn deadline(&self) -> Option<Instant> {
-        let now = self.engine.core.state.borrow().now;
-        self.until_deadline().map(|until| now + until)
+        self.next_deadline()
     }
 
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Instant) -> io::Result<()> {
         self.engine.core.state.get_mut().close_forgotten();
-        self.engine.set_now(now);
+        self.engine.enter(now);
         self.engine.tick();
+        self.finish_call()
+    }
+
+    /// Does what no descriptor announces, and sets the alarm for what comes next.
+    fn finish_call(&mut self) -> io::Result<()> {
         self.engine.work();
+        self.engine.leave();
         self.set_alarm()
     }
 

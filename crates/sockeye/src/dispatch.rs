@@ -193,7 +193,6 @@ impl Engine {
             host: upgrade.host(),
             headers: &upgrade.head.headers,
             subprotocol,
-            peer: connections.peer(id),
             connections,
         };
         let service = &mut self.services[usize::from(protocol.0)];
@@ -247,10 +246,9 @@ impl Engine {
             reply: Reply::Awaited,
         }));
         state.arm(id, Deadline::Exchange);
-        let peer = Connections::new(&self.core).peer(id);
         let (_, at) = self.at(id);
         let Some(http) = &mut self.http else { return };
-        let answer = http.request(&self.core, at, &Request { head, peer });
+        let answer = http.request(&self.core, at, &Request { head });
         if matches!(answer, Answer::Body) && head.expects_continue() {
             self.core.state.get_mut().put(id, &[], CONTINUE);
         }
@@ -397,7 +395,6 @@ impl Engine {
             host: "",
             headers: &head.headers,
             subprotocol: accepted.subprotocol.as_deref(),
-            peer: connections.peer(id),
             connections,
         };
         let service = &mut self.services[usize::from(answering.protocol.0)];

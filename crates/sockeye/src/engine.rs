@@ -61,9 +61,16 @@ impl Engine {
         Self { core, services, http, router, listeners, buffer, expired, serving }
     }
 
-    /// Hands the engine the time; everything until the next call happens at that moment.
-    pub(crate) fn set_now(&mut self, now: Instant) {
-        self.core.state.get_mut().now = now;
+    /// The loop is entered: everything until [`leave`](Self::leave) happens at `now`.
+    pub(crate) fn enter(&mut self, now: Instant) {
+        let state = self.core.state.get_mut();
+        state.set_now(now);
+        state.inside = true;
+    }
+
+    /// The loop is left: what is asked for from here on must wake it.
+    pub(crate) fn leave(&mut self) {
+        self.core.state.get_mut().inside = false;
     }
 
     /// A connection's descriptor is ready.
@@ -71,9 +78,10 @@ impl Engine {
         if !self.core.state.get_mut().begin_turn(id) {
             return;
         }
-        let kind = self.kind(id);
-        if kind == Kind::Dialing {
-            self.core.state.get_mut().connected(id);
+        if self.kind(id) == Kind::Dialing {
+            if readiness.writable || readiness.hangup {
+                self.core.state.get_mut().connected(id);
+            }
             return self.end_turn(id);
         }
         if readiness.writable {

@@ -29,7 +29,6 @@ pub struct Handshake<'h> {
     pub(crate) host: &'h str,
     pub(crate) headers: &'h Headers<'h>,
     pub(crate) subprotocol: Option<&'h str>,
-    pub(crate) peer: Option<SocketAddr>,
     pub(crate) connections: Connections<'h>,
 }
 
@@ -81,7 +80,7 @@ impl<'h> Handshake<'h> {
 
     /// The peer's address.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.peer
+        self.connections.peer(self.id)
     }
 
     /// All connections.

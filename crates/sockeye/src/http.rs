@@ -89,7 +89,6 @@ impl From<Response> for Answer {
 /// A request, while the callback that it is handed to runs.
 pub struct Request<'r> {
     pub(crate) head: &'r RequestHead<'r>,
-    pub(crate) peer: Option<SocketAddr>,
 }
 
 impl<'r> Request<'r> {
@@ -116,11 +115,6 @@ impl<'r> Request<'r> {
     /// All headers.
     pub fn headers(&self) -> &'r Headers<'r> {
         &self.head.headers
-    }
-
-    /// The peer's address.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.peer
     }
 }
 
@@ -206,6 +200,11 @@ impl<'c, H: Http + ?Sized> HttpConn<'c, H> {
     /// Asks for a [`writable`](Http::writable) callback.
     pub fn request_writable(&mut self) {
         self.connections.request_writable(self.id);
+    }
+
+    /// The peer's address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.connections.peer(self.id)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::protocol::Protocol;
 use crate::slots::{ConnId, Flags, UNBOUND};
 use crate::state::{Core, ProtocolId, State};
 use crate::transport::SendError;
+use crate::wheel::Deadline;
 use sockeye_proto::{CloseCode, FrameHeader, Opcode};
 use std::borrow::Cow;
 use std::cell::RefMut;
@@ -214,7 +215,7 @@ impl<'c> Connections<'c> {
 
     /// For what a call has left for later: outside a turn of the loop, it must be woken for it.
     fn later(&self, state: &State) {
-        if state.turn.is_none() && (state.has_pending_work() || !state.changed.is_empty()) {
+        if !state.inside && (state.has_pending_work() || !state.changed.is_empty()) {
             self.core.inbox.wake();
         }
     }
@@ -278,6 +279,7 @@ impl<'c> Connections<'c> {
             && let Some(slot) = state.slots.get_mut(id)
         {
             slot.flags.set(Flags::CLOSE_SENT);
+            state.arm(id, Deadline::Close);
         }
         self.later(&state);
         Ok(())
@@ -363,7 +365,7 @@ impl<'c> Connections<'c> {
     pub fn set_timer(&self, id: ConnId, after: Option<Duration>) {
         let mut state = self.state();
         state.set_timer(id, after);
-        if state.turn.is_none() {
+        if !state.inside {
             self.core.inbox.wake();
         }
     }

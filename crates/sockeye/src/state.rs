@@ -82,8 +82,12 @@ pub(crate) struct State {
     pub(crate) accepted: u64,
     /// The `Date` header of the second since the epoch it was made in.
     pub(crate) date: (u64, String),
+    /// A callback may be running: the loop will look at what it leaves without being woken.
+    pub(crate) inside: bool,
     pub(crate) began: Instant,
     pub(crate) now: Instant,
+    /// Loop time of `now` in milliseconds, wrapping after 49 days.
+    millis: u32,
 }
 
 impl State {
@@ -112,14 +116,21 @@ impl State {
             room: false,
             accepted: 0,
             date: (0, String::new()),
+            inside: false,
             began: now,
             now,
+            millis: 0,
         }
+    }
+
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+        self.millis = now.saturating_duration_since(self.began).as_millis() as u32;
     }
 
     /// Loop time in milliseconds, wrapping after 49 days.
     pub(crate) fn millis(&self) -> u32 {
-        self.now.saturating_duration_since(self.began).as_millis() as u32
+        self.millis
     }
 
     /// Loop time in nanoseconds.
@@ -306,15 +317,18 @@ impl State {
             || self.room
     }
 
-    /// When the loop must look at its clock next, from now.
-    pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        let wheel = self.wheel.next(self.millis()).map(|ms| Duration::from_millis(ms.into()));
-        let timer = self.timers.first().map(|&(at, _)| at.saturating_sub(self.nanos()));
-        let timer = timer.map(Duration::from_nanos);
-        match (wheel, timer) {
+    /// When the loop must look at its clock next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let wheel = self.wheel.next(self.millis).map(|ms| {
+            let whole = self.nanos() / 1_000_000 + u64::from(ms);
+            Duration::from_millis(whole)
+        });
+        let timer = self.timers.first().map(|&(at, _)| Duration::from_nanos(at));
+        let first = match (wheel, timer) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
-        }
+        };
+        first.map(|after| self.began + after)
     }
 
     pub(crate) fn raw_fd(&self, id: ConnId) -> Option<RawFd> {

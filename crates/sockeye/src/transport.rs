@@ -153,14 +153,16 @@ impl State {
 
     /// Sends what has gathered.
     pub(crate) fn end_turn(&mut self) {
-        if let Some(id) = self.turn {
-            if !self.cork.is_empty() {
-                self.send_corked_and(id, &[], &[]);
-            }
+        let Some(id) = self.turn.take() else { return };
+        if self.slots.get(id).is_none() {
+            self.cork.clear(); // it ended in its own turn
+        } else if !self.cork.is_empty() {
+            self.turn = Some(id);
+            self.send_corked_and(id, &[], &[]);
             self.turn = None;
-            if let Some(slot) = self.slots.get_mut(id) {
-                slot.shed();
-            }
+        }
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.shed();
         }
     }
 
@@ -197,7 +199,7 @@ impl State {
     /// Whether a message may be queued; `Ok(false)` if policy says to drop it.
     fn admit(&mut self, id: ConnId) -> Result<bool, SendError> {
         let slot = self.slots.get(id).ok_or(SendError::Closed)?;
-        if slot.flags.has(Flags::DOOMED) || slot.flags.has(Flags::CLOSE_SENT) {
+        if !self.is_open(id) {
             return Err(SendError::Closed);
         }
         if slot.queued() < self.limits.queue_bytes {
