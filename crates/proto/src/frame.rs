@@ -1,10 +1,13 @@
 //! The frame header (RFC 6455 §5.2), read and written.
 
+use crate::event::Violation;
 use crate::mask::copy_masked;
-use crate::reader::Violation;
 
 /// The longest header: two bytes, a 64-bit length, a mask key.
 pub const HEADER_MAX: usize = 14;
+
+/// RSV1: the message is compressed, if permessage-deflate was negotiated (RFC 7692 §6).
+pub const RSV1: u8 = 0x40;
 
 /// The frame types of RFC 6455 §11.8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,27 +7,30 @@
 //! |---|---|
 //! | read frames and messages | [`Reader`], one per connection; it gives [`Event`]s |
 //! | write frames | [`push_frame`], [`FrameHeader::encode`] |
+//! | compress | [`DeflateOptions`], [`Deflaters`] |
 //! | read and write HTTP heads and bodies | [`http`] |
 //! | open a WebSocket, either role | [`handshake`] |
 //! | take a `ws://` address apart | [`uri`] |
 //!
 //! ```
-//! use sockeye_proto::{Event, Reader, Role, Rules};
+//! use sockeye_proto::{Event, Inflaters, Reader, Role, Rules};
 //!
 //! let rules = Rules::new(Role::Client);
-//! let mut reader = Reader::new();
+//! let (mut reader, mut inflaters) = (Reader::new(), Inflaters::new());
 //! let mut bytes = *b"\x81\x05hello\x89\x00";
 //! let mut input = &mut bytes[..];
-//! match reader.next(&rules, &mut input).unwrap() {
+//! match reader.next(&rules, &mut inflaters, &mut input).unwrap() {
 //!     Event::Message { payload, .. } => assert_eq!(&*payload, b"hello"),
 //!     other => panic!("{other:?}"),
 //! }
-//! assert!(matches!(reader.next(&rules, &mut input), Ok(Event::Ping(_))));
-//! assert!(matches!(reader.next(&rules, &mut input), Ok(Event::NeedMore)));
+//! assert!(matches!(reader.next(&rules, &mut inflaters, &mut input), Ok(Event::Ping(_))));
+//! assert!(matches!(reader.next(&rules, &mut inflaters, &mut input), Ok(Event::NeedMore)));
 //! ```
 #![forbid(unsafe_code)]
 
 mod close;
+mod deflate;
+mod event;
 mod frame;
 pub mod handshake;
 pub mod http;
@@ -37,7 +40,9 @@ pub mod uri;
 mod utf8;
 
 pub use close::{CloseCode, CloseFrame};
-pub use frame::{FrameHeader, HEADER_MAX, Opcode, push_frame};
+pub use deflate::{BadExtension, DeflateAgreed, DeflateOptions, Deflater, Deflaters, Inflaters};
+pub use event::{Event, MessageKind, Payload, Role, Rules, Violation};
+pub use frame::{FrameHeader, HEADER_MAX, Opcode, RSV1, push_frame};
 pub use mask::{apply_mask, copy_masked};
-pub use reader::{Event, MessageKind, Payload, Reader, Role, Rules, Violation};
+pub use reader::Reader;
 pub use utf8::{InvalidUtf8, Utf8};

@@ -1,213 +1,11 @@
 //! The receiving half of a connection: bytes in, [`Event`]s out (RFC 6455 §5 and §6.2).
 
-use crate::close::{BadClose, CloseCode, CloseFrame};
-use crate::frame::{FrameHeader, HEADER_MAX, Opcode};
+use crate::close::CloseFrame;
+use crate::deflate::{DeflateAgreed, InflateError, Inflater, Inflaters};
+use crate::event::{Event, MessageKind, Payload, Role, Rules, Violation};
+use crate::frame::{FrameHeader, HEADER_MAX, Opcode, RSV1};
 use crate::mask::apply_mask;
 use crate::utf8::Utf8;
-use std::fmt;
-use std::ops::Deref;
-
-/// Which end of the connection this is: a server gets masked frames, a client unmasked ones (§5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Accepted the connection.
-    Server,
-    /// Opened the connection.
-    Client,
-}
-
-/// What a [`Reader`] goes by. Shared by all connections of a kind, so handed to each call.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// Which end this is.
-    pub role: Role,
-    /// Deliver [`Event::Chunk`]s as they come instead of whole messages.
-    pub streaming: bool,
-    /// Close with 1007 at the first byte of a text message that cannot be UTF-8 (§8.1).
-    pub check_utf8: bool,
-    /// The longest message that is assembled, in bytes; over it the connection fails with 1009.
-    /// Streaming holds nothing back and is not limited.
-    pub message_bytes: u64,
-    /// The most frames in one message, empty ones counted; over it the connection fails with 1009.
-    pub fragments: u32,
-}
-
-impl Rules {
-    /// Assembles messages of up to 1 MiB in up to 4096 fragments, and checks UTF-8.
-    pub fn new(role: Role) -> Self {
-        Self { role, streaming: false, check_utf8: true, message_bytes: 1 << 20, fragments: 4096 }
-    }
-}
-
-/// Text or binary (§5.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageKind {
-    /// UTF-8 text.
-    Text,
-    /// Bytes of any kind.
-    Binary,
-}
-
-impl MessageKind {
-    /// The opcode of the message's first frame.
-    pub const fn opcode(self) -> Opcode {
-        match self {
-            Self::Text => Opcode::Text,
-            Self::Binary => Opcode::Binary,
-        }
-    }
-}
-
-/// Unmasked payload: in the input where it arrived, or assembled from several reads.
-pub enum Payload<'b> {
-    /// Lies in the input buffer.
-    Borrowed(&'b mut [u8]),
-    /// Was put together from pieces.
-    Owned(Vec<u8>),
-}
-
-impl Deref for Payload<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Borrowed(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
-        }
-    }
-}
-
-impl fmt::Debug for Payload<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.deref().escape_ascii().to_string())
-    }
-}
-
-/// What [`Reader::next`] found.
-#[derive(Debug)]
-pub enum Event<'b> {
-    /// The input is used up. Not an error: call again with more.
-    NeedMore,
-    /// A whole message; only without [`Rules::streaming`].
-    Message {
-        /// Text or binary.
-        kind: MessageKind,
-        /// All of it.
-        payload: Payload<'b>,
-    },
-    /// A piece of a message; only with [`Rules::streaming`]. Empty only if it is the final one.
-    Chunk {
-        /// The kind of the message that this is part of.
-        kind: MessageKind,
-        /// The piece.
-        payload: &'b mut [u8],
-        /// Bytes of the current frame still to come after this piece.
-        remaining: u64,
-        /// The message ends here: the frame has FIN and nothing of it remains.
-        is_final: bool,
-    },
-    /// A Ping, to be answered by a Pong with the same payload (§5.5.2).
-    Ping(Payload<'b>),
-    /// A Pong (§5.5.3).
-    Pong(Payload<'b>),
-    /// A Close (§5.5.1). Nothing after it is looked at: from here on every input is discarded.
-    Close(CloseFrame),
-}
-
-/// How the peer broke the protocol, or which limit it went over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Violation {
-    /// A client sent a frame without a mask (§5.1).
-    Unmasked,
-    /// A server sent a masked frame (§5.1).
-    Masked,
-    /// RSV bits that no extension has given a meaning (§5.2).
-    ReservedBits(u8),
-    /// An opcode without meaning (§5.2).
-    ReservedOpcode(u8),
-    /// A length of this value was not in its shortest form (§5.2).
-    LengthNotShortest(u64),
-    /// A 64-bit length with its top bit set (§5.2).
-    LengthOutOfRange(u64),
-    /// A control frame without FIN (§5.5).
-    FragmentedControl(Opcode),
-    /// A control frame of more than 125 bytes (§5.5).
-    LongControl(u64),
-    /// A continuation frame while no message was begun (§5.4).
-    NothingToContinue,
-    /// A new message before the last one had ended (§5.4).
-    MessageInMessage,
-    /// Over [`Rules::message_bytes`], which is given.
-    MessageTooBig(u64),
-    /// Over [`Rules::fragments`], which is given.
-    TooManyFragments(u32),
-    /// A text message that is not UTF-8 (§8.1).
-    InvalidUtf8,
-    /// A Close frame of one byte (§5.5.1).
-    HalfACloseCode,
-    /// A Close frame with a code that must not be sent (§7.4).
-    BadCloseCode(u16),
-    /// A Close frame with a reason that is not UTF-8 (§5.5.1).
-    BadCloseReason,
-}
-
-impl Violation {
-    /// The code to close with.
-    pub fn close_code(self) -> CloseCode {
-        match self {
-            Self::MessageTooBig(_) | Self::TooManyFragments(_) => CloseCode::TOO_BIG,
-            Self::InvalidUtf8 | Self::BadCloseReason => CloseCode::INVALID_PAYLOAD,
-            Self::Unmasked
-            | Self::Masked
-            | Self::ReservedBits(_)
-            | Self::ReservedOpcode(_)
-            | Self::LengthNotShortest(_)
-            | Self::LengthOutOfRange(_)
-            | Self::FragmentedControl(_)
-            | Self::LongControl(_)
-            | Self::NothingToContinue
-            | Self::MessageInMessage
-            | Self::HalfACloseCode
-            | Self::BadCloseCode(_) => CloseCode::PROTOCOL_ERROR,
-        }
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Unmasked => write!(f, "frame from a client is not masked"),
-            Self::Masked => write!(f, "frame from a server is masked"),
-            Self::ReservedBits(bits) => write!(f, "reserved bits {:#05b} are set", bits >> 4),
-            Self::ReservedOpcode(opcode) => write!(f, "opcode {opcode} is reserved"),
-            Self::LengthNotShortest(len) => write!(f, "length {len} is not in its shortest form"),
-            Self::LengthOutOfRange(len) => write!(f, "length {len} is over 2^63-1"),
-            Self::FragmentedControl(opcode) => write!(f, "{opcode:?} frame is fragmented"),
-            Self::LongControl(len) => write!(f, "control frame of {len} bytes, 125 is the most"),
-            Self::NothingToContinue => write!(f, "continuation frame without a message"),
-            Self::MessageInMessage => write!(f, "new message before the last one ended"),
-            Self::MessageTooBig(limit) => write!(f, "message over {limit} bytes"),
-            Self::TooManyFragments(limit) => write!(f, "message of over {limit} fragments"),
-            Self::InvalidUtf8 => write!(f, "text is not UTF-8"),
-            Self::HalfACloseCode => write!(f, "close frame of one byte"),
-            Self::BadCloseCode(code) => write!(f, "close code {code} must not be sent"),
-            Self::BadCloseReason => write!(f, "close reason is not UTF-8"),
-        }
-    }
-}
-
-impl std::error::Error for Violation {}
-
-impl From<BadClose> for Violation {
-    fn from(bad: BadClose) -> Self {
-        match bad {
-            BadClose::HalfACode => Self::HalfACloseCode,
-            BadClose::Code(code) => Self::BadCloseCode(code),
-            BadClose::Reason => Self::BadCloseReason,
-        }
-    }
-}
 
 /// The receiving state of one connection.
 ///
@@ -235,6 +33,9 @@ pub struct Reader {
     utf8: Utf8,
     /// The message that has begun and not ended.
     message: Option<MessageKind>,
+    /// That message is compressed.
+    compressed: bool,
+    inflation: Inflation,
     stage: Stage,
     /// An unfinished header is `spill[..spill_len]`.
     spill_len: u8,
@@ -254,18 +55,43 @@ enum Stage {
     Deaf,
 }
 
+/// Whether messages may come compressed, and what is kept between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Inflation {
+    /// permessage-deflate was not negotiated.
+    #[default]
+    Off,
+    /// Each message starts with an empty window.
+    Fresh,
+    /// The peer keeps its window, so we must too.
+    Kept,
+}
+
 #[derive(Debug, Default)]
 struct Partial {
-    /// The message so far.
+    /// The message so far, inflated.
     message: Vec<u8>,
     /// The control frame so far: at most 125 bytes.
     control: Vec<u8>,
+    /// In a compressed message, and between messages if the peer keeps its window.
+    inflater: Option<Box<Inflater>>,
 }
+
+/// A streamed compressed message is inflated in steps of this many bytes, each at most 1032 times
+/// as long inflated, so that a chunk is bounded.
+const STREAM_STEP: usize = 1024;
 
 impl Reader {
     /// At the start of a connection, right after the opening handshake.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, if permessage-deflate was negotiated.
+    pub fn with_deflate(agreed: &DeflateAgreed) -> Self {
+        let kept = agreed.peer_context_takeover;
+        let inflation = if kept { Inflation::Kept } else { Inflation::Fresh };
+        Self { inflation, ..Self::default() }
     }
 
     /// Finds the next event in `input` and advances `input` past what it used.
@@ -275,9 +101,10 @@ impl Reader {
     pub fn next<'b>(
         &mut self,
         rules: &Rules,
+        inflaters: &mut Inflaters,
         input: &mut &'b mut [u8],
     ) -> Result<Event<'b>, Violation> {
-        let event = self.step(rules, input);
+        let event = self.step(rules, inflaters, input);
         if matches!(event, Err(_) | Ok(Event::Close(_))) {
             self.stage = Stage::Deaf;
             self.partial = None;
@@ -298,17 +125,21 @@ impl Reader {
     fn step<'b>(
         &mut self,
         rules: &Rules,
+        inflaters: &mut Inflaters,
         input: &mut &'b mut [u8],
     ) -> Result<Event<'b>, Violation> {
         loop {
             let event = match self.stage {
                 Stage::Header => match self.header(input)? {
                     Some(header) => {
-                        self.begin_frame(rules, header)?;
+                        self.begin_frame(rules, inflaters, header)?;
                         continue;
                     }
                     None => return Ok(Event::NeedMore),
                 },
+                Stage::Data { fin } if self.compressed => {
+                    self.inflate(rules, inflaters, input, fin)?
+                }
                 Stage::Data { fin } if rules.streaming => self.stream(rules, input, fin)?,
                 Stage::Data { fin } => self.assemble(rules, input, fin)?,
                 Stage::Control(opcode) => self.control(input, opcode)?,
@@ -319,7 +150,7 @@ impl Reader {
             };
             match event {
                 Some(event) => return Ok(event),
-                None if matches!(self.stage, Stage::Header) && !input.is_empty() => {}
+                None if !input.is_empty() => {}
                 None => return Ok(Event::NeedMore),
             }
         }
@@ -347,8 +178,16 @@ impl Reader {
         Ok(None)
     }
 
-    fn begin_frame(&mut self, rules: &Rules, header: FrameHeader) -> Result<(), Violation> {
-        if header.reserved != 0 {
+    fn begin_frame(
+        &mut self,
+        rules: &Rules,
+        inflaters: &mut Inflaters,
+        header: FrameHeader,
+    ) -> Result<(), Violation> {
+        let begins = matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        // RFC 7692 §6: RSV1 stands on a message's first frame.
+        let compressed = header.reserved == RSV1 && begins && self.inflation != Inflation::Off;
+        if header.reserved != 0 && !compressed {
             return Err(Violation::ReservedBits(header.reserved));
         }
         self.mask = match (rules.role, header.mask) {
@@ -368,6 +207,13 @@ impl Reader {
             (_, Some(kind)) => kind,
             (_, None) => return Err(Violation::NothingToContinue),
         });
+        if begins {
+            self.compressed = compressed;
+        }
+        if compressed {
+            let partial = self.partial.get_or_insert_default();
+            partial.inflater.get_or_insert_with(|| inflaters.take());
+        }
         self.count_fragment(rules, header)?;
         self.stage = Stage::Data { fin: header.fin };
         Ok(())
@@ -390,7 +236,9 @@ impl Reader {
             return Err(Violation::TooManyFragments(rules.fragments));
         }
         let held = self.partial.as_ref().map_or(0, |partial| partial.message.len() as u64);
-        if !rules.streaming && held.saturating_add(header.len) > rules.message_bytes {
+        // Of a compressed message the inflated size counts, which is not known yet.
+        let bounded = !rules.streaming && !self.compressed;
+        if bounded && held.saturating_add(header.len) > rules.message_bytes {
             return Err(Violation::MessageTooBig(rules.message_bytes));
         }
         Ok(())
@@ -402,14 +250,19 @@ impl Reader {
         input: &mut &'b mut [u8],
         fin: bool,
     ) -> Result<Option<Event<'b>>, Violation> {
-        let (kind, piece) = self.data_piece(rules, input, fin)?;
-        if fin && self.remaining == 0 {
-            let payload = match self.partial.take() {
-                Some(mut partial) if !partial.message.is_empty() => {
-                    partial.message.extend_from_slice(piece);
-                    Payload::Owned(partial.message)
+        let kind = self.kind();
+        let piece = self.payload_piece(input, usize::MAX);
+        let is_final = fin && self.remaining == 0;
+        self.check_text(rules, kind, piece, is_final)?;
+        if is_final {
+            let assembled = self.take_assembled();
+            self.end_message();
+            let payload = match assembled {
+                Some(mut message) => {
+                    message.extend_from_slice(piece);
+                    Payload::Owned(message)
                 }
-                Some(_) | None => Payload::Borrowed(piece),
+                None => Payload::Borrowed(piece),
             };
             return Ok(Some(Event::Message { kind, payload }));
         }
@@ -425,35 +278,119 @@ impl Reader {
         input: &mut &'b mut [u8],
         fin: bool,
     ) -> Result<Option<Event<'b>>, Violation> {
-        let (kind, payload) = self.data_piece(rules, input, fin)?;
+        let kind = self.kind();
+        let piece = self.payload_piece(input, usize::MAX);
         let is_final = fin && self.remaining == 0;
-        let worth_telling = is_final || !payload.is_empty();
-        let event = Event::Chunk { kind, remaining: self.remaining, is_final, payload };
-        Ok(worth_telling.then_some(event))
+        self.check_text(rules, kind, piece, is_final)?;
+        if is_final {
+            self.end_message();
+        }
+        let worth_telling = is_final || !piece.is_empty();
+        let (remaining, payload) = (self.remaining, Payload::Borrowed(piece));
+        Ok(worth_telling.then_some(Event::Chunk { kind, payload, remaining, is_final }))
     }
 
-    /// Takes, unmasks and checks what the input has of the current data frame.
-    fn data_piece<'b>(
+    /// Both of the above for a compressed message.
+    fn inflate<'b>(
         &mut self,
         rules: &Rules,
+        inflaters: &mut Inflaters,
         input: &mut &'b mut [u8],
         fin: bool,
-    ) -> Result<(MessageKind, &'b mut [u8]), Violation> {
-        // `begin_frame` has set the kind of the message before the stage became `Data`.
-        let kind = self.message.unwrap_or(MessageKind::Binary);
-        let piece = self.payload_piece(input);
-        let is_text = kind == MessageKind::Text && rules.check_utf8;
-        if is_text && self.utf8.feed(piece).is_err() {
-            return Err(Violation::InvalidUtf8);
+    ) -> Result<Option<Event<'b>>, Violation> {
+        let kind = self.kind();
+        let step = if rules.streaming { STREAM_STEP } else { usize::MAX };
+        let piece = self.payload_piece(input, step);
+        let is_final = fin && self.remaining == 0;
+        let mut utf8 = self.utf8;
+        let limit = if rules.streaming { u64::MAX } else { rules.message_bytes };
+        let Some(Partial { message, inflater: Some(inflater), .. }) = self.partial.as_deref_mut()
+        else {
+            return Err(Violation::CorruptDeflate); // `begin_frame` has put them there
+        };
+        let take = |bytes: &[u8]| {
+            if (message.len() + bytes.len()) as u64 > limit {
+                return Err(Violation::MessageTooBig(limit));
+            }
+            if kind == MessageKind::Text && rules.check_utf8 {
+                utf8.feed(bytes).map_err(|_| Violation::InvalidUtf8)?;
+            }
+            message.extend_from_slice(bytes);
+            Ok(())
+        };
+        inflater.inflate(piece, is_final, &mut inflaters.scratch, take).map_err(
+            |error| match error {
+                InflateError::Corrupt => Violation::CorruptDeflate,
+                InflateError::Refused(violation) => violation,
+            },
+        )?;
+        self.utf8 = utf8;
+        if is_final {
+            self.check_text(rules, kind, &[], true)?;
+        } else if !rules.streaming {
+            return Ok(None);
         }
-        if fin && self.remaining == 0 {
-            if is_text && !self.utf8.is_complete() {
+        let payload = Payload::Owned(self.take_assembled().unwrap_or_default());
+        let remaining = self.remaining;
+        if is_final {
+            self.give_back(inflaters);
+            self.end_message();
+        }
+        Ok(match rules.streaming {
+            false => Some(Event::Message { kind, payload }),
+            true if payload.is_empty() && !is_final => None,
+            true => Some(Event::Chunk { kind, payload, remaining, is_final }),
+        })
+    }
+
+    /// The kind of the current message; `begin_frame` has set it before the stage became `Data`.
+    fn kind(&self) -> MessageKind {
+        self.message.unwrap_or(MessageKind::Binary)
+    }
+
+    fn check_text(
+        &mut self,
+        rules: &Rules,
+        kind: MessageKind,
+        piece: &[u8],
+        is_final: bool,
+    ) -> Result<(), Violation> {
+        if kind == MessageKind::Text && rules.check_utf8 {
+            let fed = self.utf8.feed(piece);
+            if fed.is_err() || (is_final && !self.utf8.is_complete()) {
                 return Err(Violation::InvalidUtf8);
             }
-            self.message = None;
-            self.fragments = 0;
         }
-        Ok((kind, piece))
+        Ok(())
+    }
+
+    /// What has been assembled, if anything.
+    fn take_assembled(&mut self) -> Option<Vec<u8>> {
+        let message = std::mem::take(&mut self.partial.as_mut()?.message);
+        (!message.is_empty()).then_some(message)
+    }
+
+    /// Lets the inflater go, unless the peer keeps its window.
+    fn give_back(&mut self, inflaters: &mut Inflaters) {
+        if self.inflation == Inflation::Fresh
+            && let Some(inflater) = self.partial.as_mut().and_then(|p| p.inflater.take())
+        {
+            inflaters.give_back(inflater);
+        }
+    }
+
+    fn end_message(&mut self) {
+        self.message = None;
+        self.fragments = 0;
+        self.compressed = false;
+        self.shed();
+    }
+
+    /// Between messages nothing is kept, but for the window of a peer that keeps its own.
+    fn shed(&mut self) {
+        if self.partial.as_ref().is_some_and(|partial| partial.inflater.is_none()) {
+            self.partial = None;
+        }
     }
 
     fn control<'b>(
@@ -461,7 +398,7 @@ impl Reader {
         input: &mut &'b mut [u8],
         opcode: Opcode,
     ) -> Result<Option<Event<'b>>, Violation> {
-        let piece = self.payload_piece(input);
+        let piece = self.payload_piece(input, usize::MAX);
         let payload = if self.remaining > 0 {
             if !piece.is_empty() {
                 self.partial.get_or_insert_default().control.extend_from_slice(piece);
@@ -477,7 +414,7 @@ impl Reader {
             }
         };
         if self.message.is_none() {
-            self.partial = None;
+            self.shed();
         }
         Ok(Some(match opcode {
             Opcode::Ping => Event::Ping(payload),
@@ -489,9 +426,11 @@ impl Reader {
         }))
     }
 
-    /// Takes and unmasks what the input has of the current frame; leaves the stage at its end.
-    fn payload_piece<'b>(&mut self, input: &mut &'b mut [u8]) -> &'b mut [u8] {
-        let size = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
+    /// Takes and unmasks what the input has of the current frame, at most `most` bytes; leaves the
+    /// stage at the frame's end.
+    fn payload_piece<'b>(&mut self, input: &mut &'b mut [u8], most: usize) -> &'b mut [u8] {
+        let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let size = rest.min(input.len()).min(most);
         let piece = take(input, size);
         if self.mask != [0; 4] {
             self.mask = apply_mask(piece, self.mask);

@@ -13,7 +13,7 @@ use crate::protocol::Protocol;
 use crate::registered::{Registered, Service};
 use crate::state::{Core, ProtocolId, Registration, State};
 use sockeye_proto::handshake::OriginPolicy;
-use sockeye_proto::{Role, Rules};
+use sockeye_proto::{DeflateOptions, Deflaters, Role, Rules};
 use sockeye_sys::Attention;
 use std::cell::RefCell;
 use std::io;
@@ -45,6 +45,7 @@ pub struct Builder {
     limits: Limits,
     origins: OriginPolicy,
     filter: Option<AcceptFilter>,
+    deflate: Option<DeflateOptions>,
     clock: Clock,
     buffer: usize,
     announce_writes: bool,
@@ -61,6 +62,7 @@ impl Builder {
             limits: Limits::default(),
             origins: OriginPolicy::default(),
             filter: None,
+            deflate: Some(DeflateOptions::default()),
             clock: Box::new(Instant::now),
             buffer: 128 << 10,
             announce_writes: false,
@@ -113,6 +115,14 @@ impl Builder {
     /// and port, and clients that are no browsers.
     pub fn origins(mut self, origins: OriginPolicy) -> Self {
         self.origins = origins;
+        self
+    }
+
+    /// Sets how messages are compressed (permessage-deflate, RFC 7692); `None` turns it off. By
+    /// default it is negotiated without context takeover, so that idle connections hold nothing
+    /// for it.
+    pub fn compression(mut self, options: impl Into<Option<DeflateOptions>>) -> Self {
+        self.deflate = options.into();
         self
     }
 
@@ -189,6 +199,7 @@ impl Builder {
         let names = registrations.iter().map(|registration| registration.name.clone());
         let router = Router { routes: names.zip(routes).collect(), origins: self.origins };
         let mut state = State::new(limits, registrations.len(), &inbox, (self.clock)());
+        state.deflaters = self.deflate.map(|options| Box::new(Deflaters::new(&options)));
         state.announce_writes = self.announce_writes;
         state.announce_forgets = external || cfg!(sockeye_poll_backend);
         let core = Core { state: RefCell::new(state), registrations, inbox };

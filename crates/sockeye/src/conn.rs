@@ -16,7 +16,10 @@ use crate::message::{By, Cause, Closed};
 use crate::slots::{ConnId, Flags};
 use crate::state::State;
 use crate::wheel::Deadline;
-use sockeye_proto::{CloseCode, CloseFrame, Event, FrameHeader, Opcode, Reader, Rules, Violation};
+use sockeye_proto::{
+    CloseCode, CloseFrame, DeflateAgreed, Deflater, Event, FrameHeader, Opcode, Reader, Rules,
+    Violation,
+};
 
 pub(crate) enum Phase {
     /// No connection; the next vacant slot.
@@ -47,11 +50,34 @@ pub(crate) struct Ws {
     pub(crate) reader: Reader,
     /// Set by the first Close frame in either direction.
     pub(crate) closing: Option<Box<Closing>>,
+    pub(crate) deflation: Deflation,
+}
+
+/// Whether and how what we send is compressed.
+pub(crate) enum Deflation {
+    Off,
+    /// With the compressor of this window that all connections share.
+    Shared {
+        window_bits: u8,
+    },
+    /// With a compressor of its own, made with the first message.
+    Own {
+        window_bits: u8,
+        deflater: Option<Box<Deflater>>,
+    },
 }
 
 impl Ws {
-    pub(crate) fn new() -> Self {
-        Self { reader: Reader::new(), closing: None }
+    pub(crate) fn new(agreed: Option<DeflateAgreed>) -> Self {
+        let reader = agreed.as_ref().map_or_else(Reader::new, Reader::with_deflate);
+        let deflation = match agreed {
+            None | Some(DeflateAgreed { window_bits: 0, .. }) => Deflation::Off,
+            Some(DeflateAgreed { window_bits, context_takeover: true, .. }) => {
+                Deflation::Own { window_bits, deflater: None }
+            }
+            Some(DeflateAgreed { window_bits, .. }) => Deflation::Shared { window_bits },
+        };
+        Self { reader, closing: None, deflation }
     }
 }
 
@@ -99,7 +125,7 @@ impl State {
         input: &mut &'b mut [u8],
     ) -> Option<Result<Event<'b>, Violation>> {
         match &mut self.slots.get_mut(id)?.phase {
-            Phase::WebSocket(ws) => Some(ws.reader.next(rules, input)),
+            Phase::WebSocket(ws) => Some(ws.reader.next(rules, &mut self.inflaters, input)),
             Phase::Vacant { .. }
             | Phase::Dialing(_)
             | Phase::Answer(_)
@@ -109,7 +135,7 @@ impl State {
         }
     }
 
-    fn ws_mut(&mut self, id: ConnId) -> Option<&mut Ws> {
+    pub(crate) fn ws_mut(&mut self, id: ConnId) -> Option<&mut Ws> {
         match &mut self.slots.get_mut(id)?.phase {
             Phase::WebSocket(ws) => Some(ws),
             Phase::Vacant { .. }

@@ -6,6 +6,7 @@ use crate::message::By;
 use crate::slots::{ConnId, Flags};
 use crate::state::{ProtocolId, Registration, State};
 use crate::wheel::Deadline;
+use sockeye_proto::BadExtension;
 use sockeye_proto::handshake::{BadRequest, ClientHello, ClientRequest, Mismatch};
 use sockeye_proto::http::HeadError;
 use sockeye_proto::uri::{Url, UrlError};
@@ -62,7 +63,11 @@ impl Connect {
         self
     }
 
-    fn hello(&self, nonce: [u8; 16]) -> Result<ClientHello, ConnectError> {
+    fn hello(
+        &self,
+        nonce: [u8; 16],
+        extensions: Option<&str>,
+    ) -> Result<ClientHello, ConnectError> {
         let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let headers: Vec<(&str, &str)> =
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -70,6 +75,7 @@ impl Connect {
             subprotocols: &subprotocols,
             origin: self.origin.as_deref(),
             headers: &headers,
+            extensions,
             ..ClientRequest::default()
         };
         ClientHello::to_url(nonce, &self.url, &wanted).map_err(ConnectError::Request)
@@ -104,6 +110,8 @@ pub enum ConnectError {
     Head(HeadError),
     /// The server's answer is not the one the handshake asks for.
     Answer(Mismatch),
+    /// The server's answer does not fit the extensions that were offered.
+    Extension(BadExtension),
     /// Our protocol's [`upgrade`](crate::Protocol::upgrade) turned the answer down.
     Rejected(crate::Reject),
     /// The connection was aborted before it was open.
@@ -131,6 +139,7 @@ impl fmt::Display for ConnectError {
             Self::Lost(error) => write!(f, "connection lost during the handshake: {error}"),
             Self::Head(error) => write!(f, "the server's answer is no HTTP: {error}"),
             Self::Answer(mismatch) => write!(f, "the server refused the handshake: {mismatch}"),
+            Self::Extension(error) => error.fmt(f),
             Self::Rejected(reject) => write!(f, "answer turned down: {reject}"),
             Self::Aborted => f.write_str("aborted"),
         }
@@ -177,7 +186,8 @@ impl State {
             return Err(ConnectError::TooManyConnections);
         }
         let nonce = self.keys.next().map_err(ConnectError::Lost)?;
-        let hello = connect.hello(nonce)?;
+        let offer = self.deflate_options().map(|options| options.offer());
+        let hello = connect.hello(nonce, offer.as_deref())?;
         let url = &connect.url;
         let dial = Dial {
             hello,

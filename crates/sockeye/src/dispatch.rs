@@ -15,7 +15,7 @@ use sockeye_proto::handshake::{
     Refusal, UpgradeRequest, upgrade_request, write_switching_protocols,
 };
 use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, RequestHead, ResponseHead};
-use sockeye_proto::{Event, Opcode, Role, Violation};
+use sockeye_proto::{DeflateAgreed, Event, Opcode, Role, Violation};
 use std::mem;
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ impl Engine {
                 }
                 Ok(Event::Chunk { kind, payload, remaining, is_final }) if !closing => {
                     drop(state);
-                    lent.chunk(core, at, Chunk { kind, payload, remaining, is_final })
+                    lent.chunk(core, at, Chunk { kind, payload: &payload, remaining, is_final })
                 }
                 Ok(Event::Ping(payload)) if !closing => {
                     state.send_control(id, Opcode::Pong, &payload);
@@ -181,8 +181,12 @@ impl Engine {
             return Err(Refusal::new(503, "The server is shutting down."));
         }
         let (protocol, subprotocol) = self.router.route(upgrade)?;
-        let mut answer = Vec::with_capacity(160);
-        write_switching_protocols(&mut answer, upgrade.key, subprotocol, None, [])
+        let options = self.core.state.get_mut().deflate_options();
+        let deflate = options.and_then(|options| options.accept(upgrade.extensions()));
+        let (deflate, extensions) = deflate.unzip();
+        let mut answer = Vec::with_capacity(256);
+        let extensions = extensions.as_deref();
+        write_switching_protocols(&mut answer, upgrade.key, subprotocol, extensions, [])
             .map_err(|error| Refusal::new(400, error.to_string()))?;
         let connections = Connections::new(&self.core);
         let hello = Handshake {
@@ -199,13 +203,19 @@ impl Engine {
         let session = service.upgrade(&hello).map_err(crate::Reject::into_refusal)?;
         self.http_ended(id);
         self.core.state.get_mut().put(id, &[], &answer);
-        self.open(id, protocol, session);
+        self.open(id, protocol, session, deflate);
         Ok(())
     }
 
     /// The handshake is done in either role.
-    fn open(&mut self, id: ConnId, protocol: ProtocolId, session: u32) {
-        self.core.establish(id, protocol, session);
+    fn open(
+        &mut self,
+        id: ConnId,
+        protocol: ProtocolId,
+        session: u32,
+        deflate: Option<DeflateAgreed>,
+    ) {
+        self.core.establish(id, protocol, session, deflate);
         let (index, at) = self.at(id);
         note!(DEBUG, "connection {id}: open, protocol {:?}", self.core.registrations[index].name);
         let action = self.services[index].open(&self.core, at);
@@ -372,7 +382,7 @@ impl Engine {
         let phase = mem::replace(&mut state.slots.at_mut(id.index).phase, Phase::Draining);
         let Phase::Answer(answering) = phase else { return };
         match self.accept_answer(id, &answering, &head) {
-            Ok(session) => self.open(id, answering.protocol, session),
+            Ok((session, deflate)) => self.open(id, answering.protocol, session, deflate),
             Err(error) => self.connect_failed(id, error),
         }
     }
@@ -382,10 +392,17 @@ impl Engine {
         id: ConnId,
         answering: &Answering,
         head: &[u8],
-    ) -> Result<u32, ConnectError> {
+    ) -> Result<(u32, Option<DeflateAgreed>), ConnectError> {
         let limits = self.core.state.get_mut().head_limits();
         let head = ResponseHead::parse(head, &limits).map_err(ConnectError::Head)?;
         let accepted = answering.hello.check(&head).map_err(ConnectError::Answer)?;
+        let options = self.core.state.get_mut().deflate_options();
+        let deflate = match (options, &accepted.extensions) {
+            (Some(options), Some(answer)) => {
+                Some(options.check(answer).map_err(ConnectError::Extension)?)
+            }
+            (_, _) => None,
+        };
         let connections = Connections::new(&self.core);
         let hello = Handshake {
             role: Role::Client,
@@ -398,7 +415,7 @@ impl Engine {
             connections,
         };
         let service = &mut self.services[usize::from(answering.protocol.0)];
-        service.upgrade(&hello).map_err(ConnectError::Rejected)
+        Ok((service.upgrade(&hello).map_err(ConnectError::Rejected)?, deflate))
     }
 }
 

@@ -5,9 +5,9 @@ use crate::lent::Connections;
 use crate::slots::{ConnId, Flags};
 use crate::state::{Core, ProtocolId, State};
 use crate::wheel::Deadline;
-use sockeye_proto::Role;
 use sockeye_proto::handshake::{OriginPolicy, Refusal, UpgradeRequest};
 use sockeye_proto::http::{HeadScanner, Headers};
+use sockeye_proto::{DeflateAgreed, Role};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
@@ -201,10 +201,16 @@ impl Router {
 
 impl Core {
     /// Makes the connection an open WebSocket whose session is in place.
-    pub(crate) fn establish(&self, id: ConnId, protocol: ProtocolId, session: u32) {
+    pub(crate) fn establish(
+        &self,
+        id: ConnId,
+        protocol: ProtocolId,
+        session: u32,
+        deflate: Option<DeflateAgreed>,
+    ) {
         let mut state = self.state.borrow_mut();
         let Some(slot) = state.slots.get_mut(id) else { return };
-        slot.phase = Phase::WebSocket(Ws::new());
+        slot.phase = Phase::WebSocket(Ws::new(deflate));
         slot.session = session;
         slot.flags.set(Flags::SESSION);
         state.join_members(id, protocol.0);

@@ -3,7 +3,7 @@
 use crate::connect::{Connect, ConnectError};
 use crate::handle::{Key, PostError};
 use crate::http::Response;
-use crate::message::{Action, By, Cause, Message, Shared, data_header};
+use crate::message::{Action, By, Cause, Message, Shared};
 use crate::poll::Change;
 use crate::protocol::Protocol;
 use crate::slots::{ConnId, Flags, UNBOUND};
@@ -147,8 +147,12 @@ impl<'c> Permit<'c> {
     /// Sends a message. Gives the permit back unless the socket is choked now.
     pub fn send<'m>(self, message: impl Into<Message<'m>>) -> Option<Self> {
         let message = message.into();
-        let header = data_header(message.kind(), None);
-        self.core.state.borrow_mut().send_frame(self.id, header, message.as_bytes());
+        let mut state = self.core.state.borrow_mut();
+        if state.is_open(self.id) {
+            // The callback may have asked for its end since the permit was issued.
+            state.send_data(self.id, message.kind(), message.as_bytes());
+        }
+        drop(state);
         self.still_clear()
     }
 

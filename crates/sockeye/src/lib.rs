@@ -51,6 +51,7 @@
 
 mod builder;
 mod cold;
+mod compress;
 mod config;
 mod conn;
 mod connect;
@@ -92,5 +93,5 @@ pub use transport::SendError;
 
 pub use sockeye_proto::handshake::OriginPolicy;
 pub use sockeye_proto::http::{Header, Headers};
-pub use sockeye_proto::{CloseCode, MessageKind, Opcode, Role, Violation};
+pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
 pub use sockeye_sys::{Interest, Readiness};

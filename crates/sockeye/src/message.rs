@@ -7,6 +7,7 @@ use sockeye_proto::{
 };
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A whole text or binary message, received or to be sent.
@@ -114,6 +115,9 @@ pub struct Shared {
     /// Header and payload as a server sends them.
     pub(crate) frame: Bytes,
     pub(crate) header_len: usize,
+    /// The frame compressed, made for the first receiver that takes it so; `None` inside if it
+    /// does not pay.
+    pub(crate) deflated: Arc<OnceLock<Option<Bytes>>>,
 }
 
 impl Shared {
@@ -125,7 +129,7 @@ impl Shared {
         let mut frame = Vec::with_capacity(HEADER_MAX + payload.len());
         push_frame(&mut frame, header, payload);
         let header_len = frame.len() - payload.len();
-        Self { kind: message.kind, frame: frame.into(), header_len }
+        Self { kind: message.kind, frame: frame.into(), header_len, deflated: Arc::default() }
     }
 
     /// The payload.

@@ -9,7 +9,7 @@ use crate::message::{By, Cause};
 use crate::resolve::Resolver;
 use crate::slots::{ConnId, Flags, NIL, Slot, Slots, UNBOUND};
 use crate::wheel::{Deadline, Wheel};
-use sockeye_proto::Rules;
+use sockeye_proto::{DeflateOptions, Deflaters, Inflaters, Rules};
 use sockeye_sys::Interest;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -70,6 +70,10 @@ pub(crate) struct State {
     pub(crate) watched: HashMap<RawFd, ConnId>,
     pub(crate) limits: Limits,
     pub(crate) keys: MaskKeys,
+    /// What connections that keep no context compress and inflate with.
+    pub(crate) inflaters: Inflaters,
+    /// `None`: permessage-deflate is neither offered nor accepted.
+    pub(crate) deflaters: Option<Box<Deflaters>>,
     pub(crate) resolver: Resolver,
     /// Register write interest for every request, for hosts that count on seeing it.
     pub(crate) announce_writes: bool,
@@ -109,6 +113,8 @@ impl State {
             watched: HashMap::new(),
             limits,
             keys: MaskKeys::new(),
+            inflaters: Inflaters::new(),
+            deflaters: None,
             resolver: Resolver::new(inbox),
             announce_writes: false,
             announce_forgets: false,
@@ -131,6 +137,11 @@ impl State {
     /// Loop time in milliseconds, wrapping after 49 days.
     pub(crate) fn millis(&self) -> u32 {
         self.millis
+    }
+
+    /// How permessage-deflate is negotiated, if at all.
+    pub(crate) fn deflate_options(&self) -> Option<&DeflateOptions> {
+        self.deflaters.as_ref().map(|deflaters| deflaters.options())
     }
 
     /// Loop time in nanoseconds.

@@ -8,7 +8,7 @@ use crate::config::Overflow;
 use crate::message::{By, Cause, Shared, data_header};
 use crate::slots::{ConnId, Flags};
 use crate::state::State;
-use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, apply_mask};
+use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, RSV1, apply_mask};
 use std::io::{self, ErrorKind, IoSlice};
 
 /// Output gathers up to this size.
@@ -80,9 +80,22 @@ impl State {
         payload: &[u8],
     ) -> Result<(), SendError> {
         if self.admit(id)? {
-            self.send_frame(id, data_header(kind, None), payload);
+            self.send_data(id, kind, payload);
         }
         Ok(())
+    }
+
+    /// Sends a data message, compressed if that was agreed and pays, whatever the queue holds.
+    pub(crate) fn send_data(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) {
+        let header = data_header(kind, None);
+        let Some(mut deflaters) = self.deflaters.take() else {
+            return self.send_frame(id, header, payload);
+        };
+        match self.ws_mut(id).and_then(|ws| ws.deflate(&mut deflaters, payload)) {
+            Some(small) => self.send_frame(id, FrameHeader { reserved: RSV1, ..header }, small),
+            None => self.send_frame(id, header, payload),
+        }
+        self.deflaters = Some(deflaters);
     }
 
     /// Sends a message that is framed already, under the rules of the send queue.
@@ -90,13 +103,15 @@ impl State {
         if !self.admit(id)? {
             return Ok(());
         }
+        let Some(frame) = self.shared_frame(id, shared) else {
+            self.send_data(id, shared.kind, shared.as_bytes());
+            return Ok(());
+        };
         let slot = self.slots.at_mut(id.index);
-        if slot.is_client() {
-            self.send_frame(id, data_header(shared.kind, None), shared.as_bytes());
-        } else if self.turn == Some(id) && slot.queued() == 0 {
-            self.put(id, &[], &shared.frame);
+        if self.turn == Some(id) && slot.queued() == 0 {
+            self.put(id, &[], &frame);
         } else {
-            slot.cold().tail.push_shared(shared.frame.clone());
+            slot.cold().tail.push_shared(frame);
             self.after_queueing(id);
         }
         Ok(())
