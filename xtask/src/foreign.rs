@@ -17,16 +17,23 @@ const PROGRAM_VARIABLE: &str = "SOCKEYE";
 /// The scripts end by themselves well before this.
 const LIMIT: Duration = Duration::from_secs(400);
 
-/// Python's `websockets`, first as the client, then as the server.
+/// Python's `websockets` as the client, and as the server; both speak even if one fails.
 pub(crate) fn python(place: &Place) -> Outcome {
     outcome(place, || {
         let interpreter = tools::python(place)?;
-        for script in ["tests/foreign/python_echo.py", "tests/foreign/python_connect.py"] {
+        let meet = |script| {
             let mut command = place.command(&interpreter, &[script]);
             command.env("PYTHONDONTWRITEBYTECODE", "1");
-            meet(place, command)?;
+            meet(place, command)
+        };
+        let as_client = meet("tests/foreign/python_echo.py");
+        let as_server = meet("tests/foreign/python_connect.py");
+        match (as_client, as_server) {
+            (Err(Trouble::Failed(one)), Err(Trouble::Failed(two))) => {
+                Err(Trouble::Failed(format!("{one}\n{two}")))
+            }
+            (one, two) => one.and(two),
         }
-        Ok(())
     })
 }
 

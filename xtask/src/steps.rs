@@ -74,7 +74,11 @@ fn tidy(place: &Place) -> Outcome {
         Ok(violations) if violations.is_empty() => Outcome::Passed,
         Ok(violations) => {
             let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            Outcome::Failed(lines.join("\n"))
+            let output = lines.join("\n");
+            if place.verbose {
+                println!("{output}"); // as a command's output would have been shown
+            }
+            Outcome::Failed(output)
         }
         Err(error) => Outcome::Failed(format!("cannot read the project: {error}")),
     }
