@@ -18,7 +18,7 @@ use sockeye_sys::Attention;
 use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -44,6 +44,7 @@ pub struct Builder {
     http: Option<Box<dyn HttpService>>,
     limits: Limits,
     origins: OriginPolicy,
+    proxies: Vec<IpAddr>,
     filter: Option<AcceptFilter>,
     deflate: Option<DeflateOptions>,
     clock: Clock,
@@ -61,6 +62,7 @@ impl Builder {
             http: None,
             limits: Limits::default(),
             origins: OriginPolicy::default(),
+            proxies: Vec::new(),
             filter: None,
             deflate: Some(DeflateOptions::default()),
             clock: Box::new(Instant::now),
@@ -115,6 +117,13 @@ impl Builder {
     /// and port, and clients that are no browsers.
     pub fn origins(mut self, origins: OriginPolicy) -> Self {
         self.origins = origins;
+        self
+    }
+
+    /// Takes the word of reverse proxies at these addresses on which host a browser asked for:
+    /// `X-Forwarded-Host`, or a `Host` that has lost its port.
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.proxies = proxies.into_iter().collect();
         self
     }
 
@@ -197,7 +206,8 @@ impl Builder {
             }
         }
         let names = registrations.iter().map(|registration| registration.name.clone());
-        let router = Router { routes: names.zip(routes).collect(), origins: self.origins };
+        let (origins, proxies) = (self.origins, self.proxies);
+        let router = Router { routes: names.zip(routes).collect(), origins, proxies };
         let mut state = State::new(limits, registrations.len(), &inbox, (self.clock)());
         state.deflaters = self.deflate.map(|options| Box::new(Deflaters::new(&options)));
         state.announce_writes = self.announce_writes;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  accept ──▶ Request ──upgrade──▶ WebSocket ──closing handshake──▶ Draining ──▶ Vacant
-//!               ▲  │                 ▲                                 ▲
+//!               ▲  │     (Waiting)   ▲                                 ▲
 //!     keep-alive│  ▼                 │                                 │
 //!            Exchange ───────────────│──── last response, refusal ─────┘
 //!                                    │
@@ -10,7 +10,7 @@
 //! ```
 
 use crate::connect::{Answering, Dial};
-use crate::handshake::PartialHead;
+use crate::handshake::{PartialHead, Waiting};
 use crate::http::Exchange;
 use crate::message::{By, Cause, Closed};
 use crate::slots::{ConnId, Flags};
@@ -32,6 +32,8 @@ pub(crate) enum Phase {
     Request(Option<Box<PartialHead>>),
     /// Server: a request is being answered.
     Exchange(Box<Exchange>),
+    /// Server: the application has put off its answer to a handshake.
+    Waiting(Box<Waiting>),
     /// The opening handshake is done.
     WebSocket(Ws),
     /// Nothing more is said; when the tail is out comes our FIN, and until the peer's FIN its
@@ -105,6 +107,7 @@ impl State {
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Exchange(_)
+            | Phase::Waiting(_)
             | Phase::Draining => false,
         })
     }
@@ -131,6 +134,7 @@ impl State {
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Exchange(_)
+            | Phase::Waiting(_)
             | Phase::Draining => None,
         }
     }
@@ -143,6 +147,7 @@ impl State {
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Exchange(_)
+            | Phase::Waiting(_)
             | Phase::Draining => None,
         }
     }

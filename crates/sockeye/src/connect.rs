@@ -308,6 +308,7 @@ impl State {
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Exchange(_)
+            | Phase::Waiting(_)
             | Phase::WebSocket(_)
             | Phase::Draining => None,
         }

@@ -3,7 +3,7 @@
 use crate::conn::Phase;
 use crate::connect::{Answering, ConnectError};
 use crate::engine::{Engine, Kind};
-use crate::handshake::Handshake;
+use crate::handshake::{Handshake, Verdict, Waiting};
 use crate::http::{Answer, Exchange, Reply, Request};
 use crate::lent::Connections;
 use crate::log::note;
@@ -16,6 +16,7 @@ use sockeye_proto::handshake::{
 };
 use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, RequestHead, ResponseHead};
 use sockeye_proto::{DeflateAgreed, Event, Opcode, Role, Violation};
+use std::cell::RefCell;
 use std::mem;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ impl Engine {
                 Kind::WebSocket => self.frames(id, &mut rest),
                 Kind::Request => self.request(id, &mut rest),
                 Kind::Exchange => self.exchange_input(id, &mut rest),
+                Kind::Waiting => self.core.state.get_mut().keep(id, &mut rest),
                 Kind::Answer => self.answer_head(id, &mut rest),
                 Kind::Draining | Kind::Gone | Kind::Dialing => return,
             }
@@ -180,14 +182,11 @@ impl Engine {
         if self.core.state.get_mut().stopping {
             return Err(Refusal::new(503, "The server is shutting down."));
         }
-        let (protocol, subprotocol) = self.router.route(upgrade)?;
+        let peer = || Connections::new(&self.core).peer(id);
+        let (protocol, subprotocol) = self.router.route(upgrade, peer)?;
         let options = self.core.state.get_mut().deflate_options();
         let deflate = options.and_then(|options| options.accept(upgrade.extensions()));
         let (deflate, extensions) = deflate.unzip();
-        let mut answer = Vec::with_capacity(256);
-        let extensions = extensions.as_deref();
-        write_switching_protocols(&mut answer, upgrade.key, subprotocol, extensions, [])
-            .map_err(|error| Refusal::new(400, error.to_string()))?;
         let connections = Connections::new(&self.core);
         let hello = Handshake {
             role: Role::Server,
@@ -198,13 +197,62 @@ impl Engine {
             headers: &upgrade.head.headers,
             subprotocol,
             connections,
+            answer: RefCell::default(),
         };
         let service = &mut self.services[usize::from(protocol.0)];
-        let session = service.upgrade(&hello).map_err(crate::Reject::into_refusal)?;
-        self.http_ended(id);
-        self.core.state.get_mut().put(id, &[], &answer);
-        self.open(id, protocol, session, deflate);
+        let verdict = service.upgrade(&hello);
+        let added = hello.answer.into_inner();
+        let added = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut answer = Vec::with_capacity(256);
+        let extensions = extensions.as_deref();
+        // What could break it was refused by `add_header`, and in the request.
+        write_switching_protocols(&mut answer, upgrade.key, subprotocol, extensions, added)
+            .map_err(|error| Refusal::new(500, error.to_string()))?;
+        match verdict {
+            Ok(session) => {
+                self.http_ended(id);
+                self.core.state.get_mut().put(id, &[], &answer);
+                self.open(id, protocol, session, deflate);
+            }
+            Err(reject) if reject.is_later() => {
+                self.http_ended(id);
+                let waiting = Waiting { protocol, deflate, answer };
+                let slot = self.core.state.get_mut().slots.at_mut(id.index);
+                slot.phase = Phase::Waiting(Box::new(waiting));
+            }
+            Err(reject) => return Err(reject.into_refusal()),
+        }
         Ok(())
+    }
+
+    /// Answers handshakes whose answer was put off.
+    pub(crate) fn pass_verdicts(&mut self) {
+        for (id, verdict) in mem::take(&mut self.core.state.get_mut().verdicts) {
+            if self.kind(id) == Kind::Waiting && self.core.state.get_mut().begin_turn(id) {
+                self.pass_verdict(id, verdict);
+                self.end_turn(id);
+            }
+        }
+    }
+
+    fn pass_verdict(&mut self, id: ConnId, verdict: Verdict) {
+        let state = self.core.state.get_mut();
+        let phase = mem::replace(&mut state.slots.at_mut(id.index).phase, Phase::Draining);
+        let Phase::Waiting(waiting) = phase else { return };
+        let Waiting { protocol, deflate, answer } = *waiting;
+        match verdict {
+            Verdict::Reject(reject) => state.refuse(id, &reject.into_refusal()),
+            Verdict::Accept(session) => {
+                let service = &mut self.services[usize::from(protocol.0)];
+                let Some(session) = service.adopt(session) else {
+                    note!(ERR, "connection {id}: accepted with a session of another protocol");
+                    return state.refuse(id, &Refusal::new(500, "The server made a mistake."));
+                };
+                state.put(id, &[], &answer);
+                self.open(id, protocol, session, deflate);
+                self.core.state.get_mut().resume(id);
+            }
+        }
     }
 
     /// The handshake is done in either role.
@@ -413,6 +461,7 @@ impl Engine {
             headers: &head.headers,
             subprotocol: accepted.subprotocol.as_deref(),
             connections,
+            answer: RefCell::default(),
         };
         let service = &mut self.services[usize::from(answering.protocol.0)];
         Ok((service.upgrade(&hello).map_err(ConnectError::Rejected)?, deflate))

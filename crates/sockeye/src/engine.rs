@@ -43,6 +43,7 @@ pub(crate) enum Kind {
     Answer,
     Request,
     Exchange,
+    Waiting,
     WebSocket,
     Draining,
 }
@@ -122,6 +123,7 @@ impl Engine {
             self.open_letter(letter);
             self.settle();
         }
+        self.pass_verdicts();
         self.resume_kept();
         self.serve_wants();
         self.settle();
@@ -148,7 +150,7 @@ impl Engine {
                         self.end_turn(id);
                     }
                 }
-                Kind::Request | Kind::Dialing | Kind::Answer => {
+                Kind::Request | Kind::Waiting | Kind::Dialing | Kind::Answer => {
                     state.doom(id, By::Us, Cause::Aborted);
                 }
                 Kind::Exchange | Kind::Draining | Kind::Gone => {} // they end by themselves
@@ -164,6 +166,7 @@ impl Engine {
             Some(Phase::Answer(_)) => Kind::Answer,
             Some(Phase::Request(_)) => Kind::Request,
             Some(Phase::Exchange(_)) => Kind::Exchange,
+            Some(Phase::Waiting(_)) => Kind::Waiting,
             Some(Phase::WebSocket(_)) => Kind::WebSocket,
             Some(Phase::Draining) => Kind::Draining,
         }
@@ -178,7 +181,7 @@ impl Engine {
     }
 
     /// Ends the turn of `id`: its output leaves, and what that means is done.
-    fn end_turn(&mut self, id: ConnId) {
+    pub(crate) fn end_turn(&mut self, id: ConnId) {
         self.core.state.get_mut().end_turn();
         self.after_output(id);
         self.settle();
@@ -208,7 +211,12 @@ impl Engine {
         match self.kind(id) {
             Kind::Draining => self.core.state.get_mut().drained(id),
             Kind::Exchange => self.finish_exchange(id),
-            Kind::Gone | Kind::Dialing | Kind::Answer | Kind::Request | Kind::WebSocket => {}
+            Kind::Gone
+            | Kind::Dialing
+            | Kind::Answer
+            | Kind::Request
+            | Kind::Waiting
+            | Kind::WebSocket => {}
         }
     }
 
@@ -301,7 +309,12 @@ impl Engine {
                 Some(http) => http.writable(&self.core, at),
                 None => return,
             },
-            Kind::Gone | Kind::Dialing | Kind::Answer | Kind::Request | Kind::Draining => return,
+            Kind::Gone
+            | Kind::Dialing
+            | Kind::Answer
+            | Kind::Request
+            | Kind::Waiting
+            | Kind::Draining => return,
         };
         self.act(id, action);
         self.core.state.get_mut().review(id);
@@ -354,6 +367,7 @@ impl Engine {
     /// A deadline has passed, unless the connection has shown life since it was armed.
     fn expire(&mut self, id: ConnId, kind: Deadline) {
         let is_answer = self.kind(id) == Kind::Answer;
+        let is_waiting = self.kind(id) == Kind::Waiting;
         let state = self.core.state.get_mut();
         let limit = state.deadline_length(kind);
         let silence = state.silence(id);
@@ -362,6 +376,9 @@ impl Engine {
             Deadline::Connect => self.connect_failed(id, ConnectError::TimedOut(limit)),
             Deadline::Handshake if is_answer => {
                 self.connect_failed(id, ConnectError::TimedOut(limit));
+            }
+            Deadline::Handshake if is_waiting => {
+                state.refuse(id, &crate::Reject::later().into_refusal());
             }
             Deadline::Handshake => self.request_timed_out(id, limit),
             Deadline::KeepAlive => state.doom(id, By::Us, Cause::Stalled(limit)),
@@ -378,7 +395,11 @@ impl Engine {
                 state.arm_after(id, Deadline::Idle, idle);
             }
             Deadline::Pong => {
-                let stalled = state.slots.get(id).is_some_and(|slot| slot.queued() > 0);
+                let slot = state.slots.get(id);
+                let stalled = slot.is_some_and(|slot| slot.queued() > 0);
+                if !stalled && slot.is_some_and(|slot| slot.flags.has(Flags::PAUSED)) {
+                    return state.arm(id, Deadline::Idle); // the answer may wait to be read
+                }
                 let cause = if stalled { Cause::Stalled(limit) } else { Cause::PongMissing(limit) };
                 state.doom(id, By::Us, cause);
             }
@@ -410,6 +431,7 @@ impl Engine {
             | Phase::Dialing(_)
             | Phase::Answer(_)
             | Phase::Exchange(_)
+            | Phase::Waiting(_)
             | Phase::WebSocket(_)
             | Phase::Draining => false,
         });
@@ -443,7 +465,7 @@ impl Engine {
                 self.websocket_ended(id, by, cause);
                 self.core.state.get_mut().remove(id);
             }
-            Kind::Request | Kind::Exchange => {
+            Kind::Request | Kind::Exchange | Kind::Waiting => {
                 self.http_ended(id);
                 self.core.state.get_mut().remove(id);
             }

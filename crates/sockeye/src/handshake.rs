@@ -5,12 +5,16 @@ use crate::lent::Connections;
 use crate::slots::{ConnId, Flags};
 use crate::state::{Core, ProtocolId, State};
 use crate::wheel::Deadline;
-use sockeye_proto::handshake::{OriginPolicy, Refusal, UpgradeRequest};
-use sockeye_proto::http::{HeadScanner, Headers};
+use sockeye_proto::handshake::{
+    OriginPolicy, OriginVerdict, Refusal, UpgradeRequest, same_origin, write_switching_protocols,
+};
+use sockeye_proto::http::{BadHeader, HeadScanner, Headers};
 use sockeye_proto::{DeflateAgreed, Role};
+use std::any::Any;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A request or response head that has come in part.
 #[derive(Default)]
@@ -30,6 +34,8 @@ pub struct Handshake<'h> {
     pub(crate) headers: &'h Headers<'h>,
     pub(crate) subprotocol: Option<&'h str>,
     pub(crate) connections: Connections<'h>,
+    /// What the application adds to a server's answer.
+    pub(crate) answer: RefCell<Vec<(String, String)>>,
 }
 
 impl<'h> Handshake<'h> {
@@ -87,6 +93,15 @@ impl<'h> Handshake<'h> {
     pub fn connections(&self) -> Connections<'h> {
         self.connections
     }
+
+    /// Adds a header to the server's answer, as `Set-Cookie`. Refuses what would break the head,
+    /// and what the handshake itself uses. A client's handshake has been answered: there it does
+    /// nothing.
+    pub fn add_header(&self, name: &str, value: &str) -> Result<(), BadHeader> {
+        write_switching_protocols(&mut Vec::new(), "", None, None, [(name, value)])?;
+        self.answer.borrow_mut().push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Handshake<'_> {
@@ -106,13 +121,25 @@ impl fmt::Debug for Handshake<'_> {
 #[derive(Clone, Debug)]
 pub struct Reject {
     refusal: Refusal,
+    later: bool,
 }
 
 impl Reject {
     /// An answer of this status, 300 to 599 (others become 403), with a sentence that says why.
     pub fn new(status: u16, why: impl Into<Cow<'static, str>>) -> Self {
         let status = if (300..600).contains(&status) { status } else { 403 };
-        Self { refusal: Refusal::new(status, why) }
+        Self { refusal: Refusal::new(status, why), later: false }
+    }
+
+    /// Not a rejection yet: the answer comes by [`Connections::accept`] or
+    /// [`Connections::reject`], within [`Limits::handshake`](crate::Limits::handshake). On a client
+    /// it is a rejection.
+    pub fn later() -> Self {
+        Self { later: true, ..Self::new(503, "There was no answer in time.") }
+    }
+
+    pub(crate) fn is_later(&self) -> bool {
+        self.later
     }
 
     /// Adds a header to the answer.
@@ -151,6 +178,8 @@ pub(crate) struct Router {
     /// By registration: its name and what it takes.
     pub(crate) routes: Vec<(String, Route)>,
     pub(crate) origins: OriginPolicy,
+    /// Peers whose word on the host that the browser asked for is taken.
+    pub(crate) proxies: Vec<IpAddr>,
 }
 
 impl Router {
@@ -158,10 +187,9 @@ impl Router {
     pub(crate) fn route<'b>(
         &self,
         upgrade: &UpgradeRequest<'_, 'b>,
+        peer: impl FnOnce() -> Option<SocketAddr>,
     ) -> Result<(ProtocolId, Option<&'b str>), Refusal> {
-        self.origins.check(upgrade.origin, upgrade.host()).map_err(|refused| {
-            Refusal::new(403, format!("{refused}. The server's origin policy can admit it."))
-        })?;
+        self.check_origin(upgrade, peer)?;
         let path = upgrade.head.path();
         if let Some(found) = self.find(|_, route| matches!(route, Route::Path(p) if p == path)) {
             let name = &self.routes[usize::from(found.0)].0;
@@ -187,6 +215,38 @@ impl Router {
         }
     }
 
+    /// A browser's page may connect to its own host, or as the policy says. Behind a proxy that
+    /// is trusted, `X-Forwarded-Host` says which host the browser asked for, and a `Host` that has
+    /// lost its port is that of any.
+    fn check_origin(
+        &self,
+        upgrade: &UpgradeRequest<'_, '_>,
+        peer: impl FnOnce() -> Option<SocketAddr>,
+    ) -> Result<(), Refusal> {
+        let Err(refused) = self.origins.check(upgrade.origin, upgrade.host()) else {
+            return Ok(());
+        };
+        let trusted = || peer().is_some_and(|peer| self.proxies.contains(&peer.ip()));
+        if !self.proxies.is_empty() && trusted() {
+            let mut forwarded = upgrade.head.headers.list("X-Forwarded-Host");
+            let host = forwarded.next().unwrap_or(upgrade.host());
+            if self.origins.check(upgrade.origin, host).is_ok()
+                || self.differs_by_lost_port(upgrade.origin, host)
+            {
+                return Ok(());
+            }
+        }
+        let how = "the server's origin policy (Builder::origins, --origin) can admit it";
+        Err(Refusal::new(403, format!("{refused}; {how}.")))
+    }
+
+    fn differs_by_lost_port(&self, origin: Option<&str>, host: &str) -> bool {
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        self.origins == OriginPolicy::SameHost
+            && !has_port
+            && origin.is_some_and(|origin| same_origin(origin, host) == OriginVerdict::OtherPort)
+    }
+
     fn find(&self, takes: impl Fn(&str, &Route) -> bool) -> Option<ProtocolId> {
         let found = self.routes.iter().position(|(name, route)| takes(name, route));
         found.map(|index| ProtocolId(index as u16))
@@ -197,6 +257,20 @@ impl Router {
         let names: Vec<&str> = by_name.map(|(name, _)| name.as_str()).collect();
         format!("None of the subprotocols offered is known; there are: {}.", names.join(", "))
     }
+}
+
+/// A handshake whose answer the application has put off.
+pub(crate) struct Waiting {
+    pub(crate) protocol: ProtocolId,
+    pub(crate) deflate: Option<DeflateAgreed>,
+    /// The answer that accepts it.
+    pub(crate) answer: Vec<u8>,
+}
+
+/// What has become of such a handshake.
+pub(crate) enum Verdict {
+    Accept(Box<dyn Any>),
+    Reject(Reject),
 }
 
 impl Core {

@@ -286,6 +286,7 @@ impl State {
             | Phase::Dialing(_)
             | Phase::Answer(_)
             | Phase::Request(_)
+            | Phase::Waiting(_)
             | Phase::WebSocket(_)
             | Phase::Draining => None,
         }

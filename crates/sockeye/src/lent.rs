@@ -1,8 +1,11 @@
 //! What callbacks are lent: their connection, the right to send, and all other connections.
 
+use crate::conn::Phase;
 use crate::connect::{Connect, ConnectError};
 use crate::handle::{Key, PostError};
+use crate::handshake::{Reject, Verdict};
 use crate::http::Response;
+use crate::log::note;
 use crate::message::{Action, By, Cause, Message, Shared};
 use crate::poll::Change;
 use crate::protocol::Protocol;
@@ -10,7 +13,7 @@ use crate::slots::{ConnId, Flags, UNBOUND};
 use crate::state::{Core, ProtocolId, State};
 use crate::transport::SendError;
 use crate::wheel::Deadline;
-use sockeye_proto::{CloseCode, FrameHeader, Opcode};
+use sockeye_proto::{CloseCode, FrameHeader, MessageKind, Opcode};
 use std::borrow::Cow;
 use std::cell::RefMut;
 use std::fmt;
@@ -51,6 +54,9 @@ impl<'c, P: Protocol + ?Sized> Conn<'c, P> {
         match self.send(message) {
             Ok(()) | Err(SendError::Closed) => Action::Continue,
             Err(SendError::Full) => Action::close(CloseCode::TRY_AGAIN_LATER, "send queue full"),
+            Err(SendError::Unfinished) => {
+                Action::close(CloseCode::INTERNAL_ERROR, "reply inside an unfinished message")
+            }
         }
     }
 
@@ -141,25 +147,40 @@ impl<'c> Permit<'c> {
             return None;
         }
         let slot = state.slots.get_mut(id)?;
-        slot.flags.newly(Flags::PERMIT).then_some(Self { core, id })
+        slot.flags.newly(Flags::PERMIT).then(|| Self { core, id })
     }
 
-    /// Sends a message. Gives the permit back unless the socket is choked now.
+    /// Sends a message. Gives the permit back unless the socket is choked now. Inside a message
+    /// that is sent in parts it sends nothing, and says so in the log.
     pub fn send<'m>(self, message: impl Into<Message<'m>>) -> Option<Self> {
         let message = message.into();
-        let mut state = self.core.state.borrow_mut();
-        if state.is_open(self.id) {
-            // The callback may have asked for its end since the permit was issued.
-            state.send_data(self.id, message.kind(), message.as_bytes());
-        }
-        drop(state);
+        let (kind, payload) = (message.kind(), message.as_bytes());
+        let result = self.core.state.borrow_mut().send_message(self.id, kind, payload);
+        self.complain(result);
         self.still_clear()
     }
 
     /// Sends a message that was framed before.
     pub fn send_shared(self, message: &Shared) -> Option<Self> {
-        // The queue is empty, so it admits the message.
-        let _ = self.core.state.borrow_mut().send_shared(self.id, message);
+        let result = self.core.state.borrow_mut().send_shared(self.id, message);
+        self.complain(result);
+        self.still_clear()
+    }
+
+    /// The queue is empty, so it admits a message, unless the callback has asked for the
+    /// connection's end since the permit was issued.
+    fn complain(&self, result: Result<(), SendError>) {
+        if result == Err(SendError::Unfinished) {
+            note!(ERR, "connection {}: a message was not sent: {}", self.id, SendError::Unfinished);
+        }
+    }
+
+    /// Sends a message in parts, one frame each, uncompressed: the first part begins it, the one
+    /// with `last` ends it, and further permits may lie between. Until then other messages of
+    /// this connection are refused with [`SendError::Unfinished`]; pings and pongs are not. The
+    /// `kind` of the first part counts.
+    pub fn send_part(self, kind: MessageKind, part: &[u8], last: bool) -> Option<Self> {
+        self.core.state.borrow_mut().send_part(self.id, kind, part, last);
         self.still_clear()
     }
 
@@ -307,6 +328,25 @@ impl<'c> Connections<'c> {
         let result = state.respond_later(id, response);
         self.later(&state);
         result
+    }
+
+    /// Accepts a handshake for which [`upgrade`](Protocol::upgrade) returned [`Reject::later`].
+    pub fn accept<P: Protocol>(&self, key: Key<P>, id: ConnId, session: P::Session) {
+        let _ = key; // for its type
+        self.pass_verdict(id, Verdict::Accept(Box::new(session)));
+    }
+
+    /// Rejects such a handshake.
+    pub fn reject(&self, id: ConnId, reject: Reject) {
+        self.pass_verdict(id, Verdict::Reject(reject));
+    }
+
+    fn pass_verdict(&self, id: ConnId, verdict: Verdict) {
+        let mut state = self.state();
+        if state.slots.get(id).is_some_and(|slot| matches!(slot.phase, Phase::Waiting(_))) {
+            state.verdicts.push((id, verdict));
+        }
+        self.later(&state);
     }
 
     /// Whether data sent now would have to wait (manual, `lws_send_pipe_choked`). Sends what

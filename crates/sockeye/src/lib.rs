@@ -92,6 +92,6 @@ pub use state::ProtocolId;
 pub use transport::SendError;
 
 pub use sockeye_proto::handshake::OriginPolicy;
-pub use sockeye_proto::http::{Header, Headers};
+pub use sockeye_proto::http::{BadHeader, Header, Headers};
 pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
 pub use sockeye_sys::{Interest, Readiness};

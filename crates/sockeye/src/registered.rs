@@ -18,6 +18,8 @@ pub(crate) struct At {
 
 pub(crate) trait Service {
     fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<u32, Reject>;
+    /// Takes a session that was made after `upgrade`; `None` if it is another protocol's.
+    fn adopt(&mut self, session: Box<dyn Any>) -> Option<u32>;
     fn open(&mut self, core: &Core, at: At) -> Action;
     fn receive(&mut self, core: &Core, at: At, message: Message<'_>) -> Action;
     fn chunk(&mut self, core: &Core, at: At, chunk: Chunk<'_>) -> Action;
@@ -57,6 +59,11 @@ impl<P: Protocol> Registered<P> {
 impl<P: Protocol> Service for Registered<P> {
     fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<u32, Reject> {
         Ok(self.sessions.insert(self.protocol.upgrade(hello)?))
+    }
+
+    fn adopt(&mut self, session: Box<dyn Any>) -> Option<u32> {
+        let session = session.downcast::<P::Session>().ok()?;
+        Some(self.sessions.insert(*session))
     }
 
     fn open(&mut self, core: &Core, at: At) -> Action {

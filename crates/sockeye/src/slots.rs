@@ -97,6 +97,8 @@ impl Flags {
     pub(crate) const SESSION: Self = Self(1 << 9);
     /// Our Close frame is out or queued.
     pub(crate) const CLOSE_SENT: Self = Self(1 << 10);
+    /// A message is being sent in parts.
+    pub(crate) const IN_PARTS: Self = Self(1 << 13);
     /// Our FIN is sent.
     pub(crate) const FIN_SENT: Self = Self(1 << 12);
     /// The peer's FIN has been read.

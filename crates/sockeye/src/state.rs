@@ -4,6 +4,7 @@
 use crate::config::Limits;
 use crate::conn::Phase;
 use crate::handle::Inbox;
+use crate::handshake::Verdict;
 use crate::keys::MaskKeys;
 use crate::message::{By, Cause};
 use crate::resolve::Resolver;
@@ -59,6 +60,8 @@ pub(crate) struct State {
     pub(crate) wants: Vec<ConnId>,
     /// Connections to look at again, because input is kept for them.
     pub(crate) resumed: Vec<ConnId>,
+    /// Answers to handshakes that were put off.
+    pub(crate) verdicts: Vec<(ConnId, Verdict)>,
     pub(crate) doomed: VecDeque<Doom>,
     /// Connections whose interest may have changed.
     pub(crate) changed: Vec<ConnId>,
@@ -106,6 +109,7 @@ impl State {
             dirty: Vec::new(),
             wants: Vec::new(),
             resumed: Vec::new(),
+            verdicts: Vec::new(),
             doomed: VecDeque::new(),
             changed: Vec::new(),
             forgotten: VecDeque::new(),
@@ -324,6 +328,7 @@ impl State {
         !(self.wants.is_empty()
             && self.resumed.is_empty()
             && self.dirty.is_empty()
+            && self.verdicts.is_empty()
             && self.doomed.is_empty())
             || self.room
     }
@@ -358,6 +363,7 @@ impl Slot {
             Phase::Answer(_) | Phase::Request(_) => true,
             Phase::Draining => !self.flags.has(Flags::EOF),
             Phase::Exchange(exchange) => exchange.reads_body(),
+            Phase::Waiting(_) => false,
             Phase::WebSocket(ws) => ws.closing.is_some() || !self.holds_back(),
         };
         let kept = self.cold.as_ref().is_some_and(|cold| !cold.leftover.is_empty());

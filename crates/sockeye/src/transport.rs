@@ -8,7 +8,7 @@ use crate::config::Overflow;
 use crate::message::{By, Cause, Shared, data_header};
 use crate::slots::{ConnId, Flags};
 use crate::state::State;
-use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, RSV1, apply_mask};
+use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask};
 use std::io::{self, ErrorKind, IoSlice};
 
 /// Output gathers up to this size.
@@ -38,6 +38,8 @@ pub enum SendError {
     Closed,
     /// The send queue is full: the message was not queued. Ask for `writable`.
     Full,
+    /// A message that is being sent in parts has not ended.
+    Unfinished,
 }
 
 impl std::fmt::Display for SendError {
@@ -45,6 +47,7 @@ impl std::fmt::Display for SendError {
         f.write_str(match self {
             Self::Closed => "the connection has ended or is closing",
             Self::Full => "the send queue is full",
+            Self::Unfinished => "a message that is being sent in parts has not ended",
         })
     }
 }
@@ -115,6 +118,18 @@ impl State {
             self.after_queueing(id);
         }
         Ok(())
+    }
+
+    /// Sends the next part of a message, or the first of a new one.
+    pub(crate) fn send_part(&mut self, id: ConnId, kind: MessageKind, part: &[u8], last: bool) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        let begins = slot.flags.newly(Flags::IN_PARTS);
+        if last {
+            slot.flags.clear(Flags::IN_PARTS);
+        }
+        let opcode = if begins { kind.opcode() } else { Opcode::Continuation };
+        let header = FrameHeader { fin: last, opcode, ..data_header(kind, None) };
+        self.send_frame(id, header, part);
     }
 
     /// Frames and masks `payload` and puts it out, whatever the queue holds.
@@ -214,6 +229,9 @@ impl State {
     /// Whether a message may be queued; `Ok(false)` if policy says to drop it.
     fn admit(&mut self, id: ConnId) -> Result<bool, SendError> {
         let slot = self.slots.get(id).ok_or(SendError::Closed)?;
+        if slot.flags.has(Flags::IN_PARTS) {
+            return Err(SendError::Unfinished);
+        }
         if !self.is_open(id) {
             return Err(SendError::Closed);
         }
