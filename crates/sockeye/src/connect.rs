@@ -22,7 +22,7 @@ use std::{io, mem};
 /// ```
 /// use sockeye::Connect;
 ///
-/// let connect = Connect::to("ws://localhost:7681/chat")?.subprotocol("chat").header("Cookie", "a=b");
+/// let connect = Connect::to("ws://localhost:7681/chat")?.subprotocol("chat");
 /// assert!(Connect::to("ftp://localhost/").is_err());
 /// # Ok::<(), sockeye::ConnectError>(())
 /// ```

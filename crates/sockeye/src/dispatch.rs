@@ -64,21 +64,18 @@ impl Engine {
         let registration = &self.core.registrations[protocol];
         loop {
             let mut state = self.core.state.borrow_mut();
-            let (rules, closing) = match state.slots.get(id) {
-                Some(slot) if slot.flags.has(Flags::DOOMED) => {
-                    *rest = &mut [];
-                    return;
+            let gate = state.gate(id);
+            let rules = match gate {
+                Gate::Open { client: true } | Gate::Closing { client: true } => {
+                    &registration.client
                 }
-                Some(slot) => {
-                    let closing = slot.flags.has(Flags::CLOSE_SENT);
-                    if slot.holds_back() && !closing {
-                        return state.keep(id, rest);
-                    }
-                    let client = slot.is_client();
-                    (if client { &registration.client } else { &registration.server }, closing)
+                Gate::Open { client: false } | Gate::Closing { client: false } => {
+                    &registration.server
                 }
-                None => return,
+                Gate::Held => return state.keep(id, rest),
+                Gate::Shut => return discard(rest),
             };
+            let closing = matches!(gate, Gate::Closing { .. });
             let Some(event) = state.next_event(id, rules, rest) else { return };
             let (core, lent) = (&self.core, &mut *service);
             let action = match event {
@@ -109,13 +106,13 @@ impl Engine {
                 Ok(Event::Close(frame)) => {
                     state.peer_closed(id, frame);
                     drop(state);
-                    *rest = &mut [];
+                    discard(rest);
                     self.websocket_ended(id, By::Peer, Cause::Close);
                     return self.core.state.get_mut().drain(id);
                 }
                 Err(violation) => {
                     drop(state);
-                    *rest = &mut [];
+                    discard(rest);
                     return self.violated(id, violation);
                 }
             };
@@ -468,7 +465,35 @@ impl Engine {
     }
 }
 
+fn discard(rest: &mut &mut [u8]) {
+    *rest = &mut [];
+}
+
+/// Whether a connection's frames are looked at now.
+enum Gate {
+    /// All of them.
+    Open { client: bool },
+    /// Only for the peer's Close: ours is out.
+    Closing { client: bool },
+    /// Not before reading goes on.
+    Held,
+    /// Never again.
+    Shut,
+}
+
 impl State {
+    fn gate(&self, id: ConnId) -> Gate {
+        match self.slots.get(id) {
+            None => Gate::Shut,
+            Some(slot) if slot.flags.has(Flags::DOOMED) => Gate::Shut,
+            Some(slot) if slot.flags.has(Flags::CLOSE_SENT) => {
+                Gate::Closing { client: slot.is_client() }
+            }
+            Some(slot) if slot.holds_back() => Gate::Held,
+            Some(slot) => Gate::Open { client: slot.is_client() },
+        }
+    }
+
     /// Keeps input that must wait; at most one receive buffer, since nothing is read meanwhile.
     pub(crate) fn keep(&mut self, id: ConnId, rest: &mut &mut [u8]) {
         if let Some(slot) = self.slots.get_mut(id) {

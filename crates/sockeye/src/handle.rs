@@ -81,7 +81,9 @@ impl std::error::Error for PostError {}
 /// #     type Notice = String;
 /// #     fn name(&self) -> &str { "feed" }
 /// #     fn upgrade(&mut self, _: &Handshake<'_>) -> Result<(), Reject> { Ok(()) }
-/// #     fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action { Action::Continue }
+/// #     fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action {
+/// #         Action::Continue
+/// #     }
 /// # }
 /// let mut builder = Context::builder();
 /// let feed = builder.register(Feed);

@@ -122,7 +122,9 @@ impl<'c, P: Protocol + ?Sized> Conn<'c, P> {
 /// #     type Notice = ();
 /// #     fn name(&self) -> &str { "numbers" }
 /// #     fn upgrade(&mut self, _: &Handshake<'_>) -> Result<u64, Reject> { Ok(0) }
-/// #     fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action { Action::Continue }
+/// #     fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action {
+/// #         Action::Continue
+/// #     }
 /// fn writable(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
 ///     let mut permit = Some(permit);
 ///     while let Some(ready) = permit {

@@ -23,7 +23,7 @@ const PAGE: &str = "crates/cli/page/";
 const PAGE_BYTES: usize = 60 * 1024;
 
 /// Files with these endings have neither tabs nor white space at the end of a line.
-const SPACED: &[&str] = &["rs", "md", "js", "mjs", "py"];
+const SPACED: &[&str] = &["rs", "md", "mjs", "py"];
 /// Files with these endings carry no marks of unfinished work.
 const FINISHED: &[&str] = &["js", "mjs", "py"];
 

@@ -7,7 +7,8 @@ use crate::Readiness;
 
 /// Room for the answers of one wait, kept and filled again by the next.
 pub struct Events {
-    /// INVARIANT: its capacity is at least one and never changes: a poller fills what room there is.
+    /// INVARIANT: its capacity is at least one and never changes: a poller fills what room there
+    /// is.
     pub(super) list: Vec<RawEvent>,
 }
 
