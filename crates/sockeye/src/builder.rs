@@ -177,8 +177,10 @@ impl Builder {
         Ok(Context::external(engine, attention, clock))
     }
 
-    fn add<P: Protocol>(&mut self, protocol: P, route: Route) -> Key<P> {
+    fn add<P: Protocol>(&mut self, mut protocol: P, route: Route) -> Key<P> {
         let id = ProtocolId(self.services.len() as u16);
+        let key = Key { id, context: self.context, marker: PhantomData };
+        protocol.registered(key);
         let rules = |role| Rules { streaming: P::STREAMING, ..Rules::new(role) };
         let registration = Registration {
             name: protocol.name().to_owned(),
@@ -187,7 +189,7 @@ impl Builder {
         };
         self.registrations.push((registration, route));
         self.services.push(Box::new(Registered::new(protocol)));
-        Key { id, context: self.context, marker: PhantomData }
+        key
     }
 
     fn assemble(self, external: bool) -> io::Result<(Engine, Attention, Clock)> {

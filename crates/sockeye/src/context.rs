@@ -101,6 +101,12 @@ impl<Mode> Context<Mode> {
         Connections::new(&self.engine.core)
     }
 
+    /// What is inside, for those who check it.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     /// Whether a shutdown is complete: nothing is listened at and no connection is left.
     pub fn is_finished(&self) -> bool {
         let state = self.engine.core.state.borrow();
@@ -302,9 +308,11 @@ impl Context<External> {
         self.set_alarm()
     }
 
-    /// Everything that is watched at present, in the form that safe system calls take: for loops
-    /// that hand the whole set to each wait, as `poll(2)` does.
+    /// Everything that must be watched at present, in the form that safe system calls take: for
+    /// loops that hand the whole set to each wait, as `poll(2)` does. Takes the
+    /// [`changes`](Self::changes), which such loops need not look at.
     pub fn watched(&mut self) -> Vec<(BorrowedFd<'_>, Interest)> {
+        while self.next_change().is_some() {}
         let mut all = Vec::new();
         if self.mode.attention_announced {
             all.push((self.attention.as_fd(), Interest::READ));

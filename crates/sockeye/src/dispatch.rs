@@ -43,6 +43,7 @@ impl Engine {
             Action::Continue => true,
             Action::Close(code, reason) => {
                 if self.kind(id) != Kind::WebSocket {
+                    self.http_ended(id);
                     self.core.state.get_mut().drain(id);
                     return false;
                 }
@@ -268,9 +269,9 @@ impl Engine {
     }
 
     /// A refused request: the HTTP session, if there is one, ends with it.
-    fn refuse(&mut self, id: ConnId, refusal: &Refusal) {
-        self.http_ended(id);
+    pub(crate) fn refuse(&mut self, id: ConnId, refusal: &Refusal) {
         self.core.state.get_mut().refuse(id, refusal);
+        self.http_ended(id); // last, so that it cannot answer once more
     }
 
     /// A request that is not a handshake.
@@ -382,7 +383,7 @@ impl Engine {
         if let Some(http) = &mut self.http {
             let action = http.sent(&self.core, at);
             if !self.act(id, action) {
-                return;
+                return self.core.state.get_mut().drained(id);
             }
         }
         let state = self.core.state.get_mut();

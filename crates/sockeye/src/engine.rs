@@ -437,7 +437,7 @@ impl Engine {
         });
         if begun {
             let why = format!("The request was not complete within {limit:?}.");
-            state.refuse(id, &Refusal::new(408, why));
+            self.refuse(id, &Refusal::new(408, why));
         } else {
             note!(INFO, "connection {id}: no request within {limit:?}");
             state.doom(id, By::Us, Cause::Stalled(limit));

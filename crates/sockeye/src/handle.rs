@@ -208,7 +208,9 @@ impl Inbox {
     pub(crate) fn shut(&self) {
         let mut letters = self.lock();
         letters.gone = true;
-        letters.waiting.clear();
+        let waiting = mem::take(&mut letters.waiting);
+        drop(letters);
+        drop(waiting); // what notices own may post when it goes, so not under the lock
     }
 
     fn deliver(&self, letters: &mut Letters, letter: Letter) {

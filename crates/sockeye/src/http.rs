@@ -300,6 +300,10 @@ impl State {
 
     /// Sends a piece of a streamed body; whether more may follow now.
     fn send_body(&mut self, id: ConnId, piece: &[u8]) -> bool {
+        let now = self.millis();
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.stamp = now; // the permit says that all before has been taken: that is progress
+        }
         let Some(exchange) = self.exchange(id) else { return false };
         match exchange.reply {
             Reply::Awaited | Reply::Done => return false,

@@ -137,7 +137,8 @@ impl State {
         id: ConnId,
         response: Response,
     ) -> Result<(), SendError> {
-        let exchange = self.exchange(id).ok_or(SendError::Closed)?;
+        let alive = self.is_exchange(id);
+        let exchange = self.exchange(id).filter(|_| alive).ok_or(SendError::Closed)?;
         if exchange.reply != Reply::Awaited {
             return Err(SendError::Closed);
         }

@@ -2,7 +2,7 @@
 
 use crate::conn::Phase;
 use crate::connect::{Connect, ConnectError};
-use crate::handle::{Key, PostError};
+use crate::handle::{Handle, Key, PostError};
 use crate::handshake::{Reject, Verdict};
 use crate::http::Response;
 use crate::log::note;
@@ -20,6 +20,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The connection that a callback is about, while the callback runs.
@@ -505,6 +506,11 @@ impl<'c> Connections<'c> {
     /// callback has returned.
     pub fn post<P: Protocol>(&self, key: Key<P>, notice: P::Notice) -> Result<(), PostError> {
         self.core.inbox.post(key, notice)
+    }
+
+    /// What other threads reach the context by.
+    pub fn handle(&self) -> Handle {
+        Handle { inbox: Arc::clone(&self.core.inbox) }
     }
 
     /// The time this turn of the loop began.

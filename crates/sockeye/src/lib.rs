@@ -58,6 +58,9 @@ mod connect;
 mod context;
 mod dispatch;
 mod engine;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod handle;
 mod handshake;
 mod http;

@@ -1,6 +1,7 @@
 //! The application's side of a WebSocket: one object per protocol, a session per connection.
 
 use crate::connect::ConnectError;
+use crate::handle::Key;
 use crate::handshake::{Handshake, Reject};
 use crate::lent::{Conn, Connections, Permit};
 use crate::message::{Action, Chunk, Closed, Message};
@@ -35,6 +36,15 @@ pub trait Protocol: 'static {
 
     /// The name, as in `Sec-WebSocket-Protocol`.
     fn name(&self) -> &str;
+
+    /// The protocol has been registered; by `key` it can be reached from other threads, and its
+    /// connections be asked for.
+    fn registered(&mut self, key: Key<Self>)
+    where
+        Self: Sized,
+    {
+        let _ = key;
+    }
 
     /// Decides about a handshake, on the server before it is answered and on the client after the
     /// answer was checked. The last sight of the headers.

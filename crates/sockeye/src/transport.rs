@@ -122,6 +122,9 @@ impl State {
 
     /// Sends the next part of a message, or the first of a new one.
     pub(crate) fn send_part(&mut self, id: ConnId, kind: MessageKind, part: &[u8], last: bool) {
+        if !self.is_open(id) {
+            return; // the callback has asked for its end since the permit was issued
+        }
         let Some(slot) = self.slots.get_mut(id) else { return };
         let begins = slot.flags.newly(Flags::IN_PARTS);
         if last {

@@ -10,6 +10,8 @@ use std::time::Duration;
 /// Milliseconds of loop time per bucket: how late a deadline may come.
 const TICK: u32 = 64;
 const BUCKETS: usize = 1024;
+/// Milliseconds the wheel moves on at once at most: about 12 days.
+const LONGEST_STEP: u32 = 1 << 30;
 
 /// What a connection is waiting for. One at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +110,17 @@ impl Wheel {
         now: u32,
         expired: &mut Vec<(u32, Deadline)>,
     ) {
+        // Half the range of `now` is the past: what has lain there for longer would look like the
+        // future, so a sleep of weeks is made in steps.
+        let mut at = self.tick.wrapping_mul(TICK);
+        while now.wrapping_sub(at) > LONGEST_STEP + TICK {
+            at = at.wrapping_add(LONGEST_STEP);
+            self.advance_to(slots, at, expired);
+        }
+        self.advance_to(slots, now, expired);
+    }
+
+    fn advance_to(&mut self, slots: &mut Slots, now: u32, expired: &mut Vec<(u32, Deadline)>) {
         let target = now / TICK;
         // After a long sleep each bucket is looked at once, not once per tick slept.
         let steps = target.wrapping_sub(self.tick).min(BUCKETS as u32);
@@ -239,6 +252,15 @@ mod tests {
         expired.sort_unstable();
         assert_eq!(expired, armed);
         assert!(world.advance(20_000_000).is_empty());
+    }
+
+    #[test]
+    fn a_sleep_of_weeks_expires_everything() {
+        for days in [24, 25, 30, 49] {
+            let mut world = World::new();
+            let armed = world.arm(30_000);
+            assert_eq!(world.advance(days * 86_400_000), [armed], "{days} days");
+        }
     }
 
     #[test]
