@@ -1,2 +1,32 @@
-//! Skeleton.
-fn main() {}
+//! The program `sockeye`: a demonstration server, an echo server and a client in a terminal.
+//!
+//! | to change | open |
+//! |---|---|
+//! | options and help texts | `args.rs` |
+//! | the page and its three protocols | `serve/` |
+//! | the echo server | `echo.rs` |
+//! | the client | `connect/` |
+//! | what both servers do alike | `server.rs` |
+#![forbid(unsafe_code)]
+
+mod args;
+mod connect;
+mod echo;
+mod ending;
+mod logging;
+mod serve;
+mod server;
+mod signals;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let ending = match Args::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Echo(args) => echo::run(&args),
+        Command::Connect(args) => connect::run(&args),
+    };
+    ending.report()
+}

@@ -1,0 +1,88 @@
+//! `sockeye connect`: lines go out as messages, messages come in as lines.
+
+mod input;
+mod output;
+mod talk;
+
+use crate::args::ConnectArgs;
+use crate::ending::{Ending, FAILED, MISUSED};
+use crate::{logging, signals};
+use output::Output;
+use sockeye::log::Levels;
+use sockeye::{Connect, ConnectError, Context, Limits};
+use std::cell::{OnceCell, RefCell};
+use std::io;
+use std::rc::Rc;
+use talk::Talk;
+
+/// The longest message taken, and the longest line sent, in bytes.
+const MESSAGE_BYTES: u32 = 64 << 20;
+
+/// Talks until one side has had enough.
+pub(crate) fn run(args: &ConnectArgs) -> Ending {
+    logging::begin(&args.log, Levels::ERR | Levels::WARN);
+    match hold(args) {
+        Ok(ending) => ending,
+        Err(error) => Ending::with(FAILED, format!("the loop failed: {error}")),
+    }
+}
+
+/// Runs the loop for one connection, to its end.
+fn hold(args: &ConnectArgs) -> io::Result<Ending> {
+    let output = Rc::new(RefCell::new(Output::new()));
+    let ending = Rc::new(OnceCell::new());
+    let (feeder, lines) = input::channel();
+    let limits =
+        Limits { message_bytes: MESSAGE_BYTES.into(), fragments: u32::MAX, ..Limits::default() };
+    let mut builder = Context::builder().limits(limits);
+    let talk = builder.register(Talk::new(args, lines, Rc::clone(&output), Rc::clone(&ending)));
+    let mut context = builder.build()?;
+    let handle = context.handle();
+    let signalled = handle.clone();
+    signals::on_first(move |signal| {
+        let _ = signalled.post(talk, interrupted(signal)); // or the loop has ended already
+    })?;
+    let begun = target(args).and_then(|to| context.connections().connect(&to, talk.id()));
+    let id = match begun {
+        Ok(id) => id,
+        Err(error) => return Ok(could_not_connect(&args.url, &error)),
+    };
+    feeder.start(move || handle.request_writable(id).is_ok())?;
+    let mut broken = None;
+    loop {
+        context.service(None)?;
+        // Once a turn and not once a message: a burst of short ones leaves in few writes.
+        if let Err(error) = output.borrow_mut().flush() {
+            let ending = broken.insert(Ending::of_stdout(&error));
+            let _ = context.connections().post(talk, ending.clone()); // or it has ended already
+        }
+        if let Some(ending) = ending.get()
+            && context.connections().is_empty()
+        {
+            return Ok(broken.unwrap_or_else(|| ending.clone()));
+        }
+    }
+}
+
+fn target(args: &ConnectArgs) -> Result<Connect, ConnectError> {
+    let mut connect = Connect::to(&args.url)?;
+    for name in &args.subprotocol {
+        connect = connect.subprotocol(name);
+    }
+    for (name, value) in &args.headers {
+        connect = connect.header(name, value);
+    }
+    Ok(match &args.origin {
+        Some(origin) => connect.origin(origin),
+        None => connect,
+    })
+}
+
+fn could_not_connect(url: &str, error: &ConnectError) -> Ending {
+    let misused = matches!(error, ConnectError::Url(_) | ConnectError::Request(_));
+    Ending::with(if misused { MISUSED } else { FAILED }, format!("{url}: {error}"))
+}
+
+fn interrupted(signal: i32) -> Ending {
+    Ending::by_signal(signal, format!("ended by {}", signals::name(signal)))
+}

@@ -1,0 +1,224 @@
+//! The client's protocol: what it does with lines and messages, and what its end means.
+
+use super::input::{Lines, Supply};
+use super::output::Output;
+use crate::args::ConnectArgs;
+use crate::ending::{Ending, FAILED, MISUSED};
+use sockeye::{
+    Action, By, Cause, CloseCode, Closed, Conn, ConnId, ConnectError, Connections, Handshake,
+    Message, Permit, Protocol, Reject,
+};
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+/// The status when the server closed with a code that is no goodbye.
+const TURNED_OUT: u8 = 3;
+/// The status when the connection ended in no order.
+const LOST: u8 = 4;
+
+/// The protocol.
+pub(crate) struct Talk {
+    url: String,
+    binary: bool,
+    /// How many messages are still wanted, if that is counted.
+    wanted: Option<u64>,
+    lines: Lines,
+    output: Rc<RefCell<Output>>,
+    open: bool,
+    /// Why we close, once we do.
+    goal: Option<Goal>,
+    /// Set when the connection has ended.
+    ending: Rc<OnceCell<Ending>>,
+}
+
+/// Why we close.
+#[derive(Debug, PartialEq, Eq)]
+enum Goal {
+    /// All lines are sent; that they arrived, the server's Close frame says.
+    Sent,
+    /// Nothing more is wanted of the server, and this is what it will mean.
+    Enough(Ending),
+}
+
+impl Talk {
+    pub(crate) fn new(
+        args: &ConnectArgs,
+        lines: Lines,
+        output: Rc<RefCell<Output>>,
+        ending: Rc<OnceCell<Ending>>,
+    ) -> Self {
+        let (url, binary, wanted) = (args.url.clone(), args.binary, args.count);
+        Self { url, binary, wanted, lines, output, open: false, goal: None, ending }
+    }
+
+    fn close(&mut self, goal: Goal) -> Action {
+        self.goal.get_or_insert(goal);
+        Action::close(CloseCode::NORMAL, "")
+    }
+
+    /// Sends the lines at hand while the socket takes them; an action if that ends it all.
+    fn send_lines(&mut self, permit: Permit<'_>) -> Option<Action> {
+        let mut permit = Some(permit);
+        while let Some(ready) = permit {
+            let (number, line) = self.lines.next()?;
+            let message = if self.binary {
+                Message::binary(line)
+            } else if let Ok(text) = std::str::from_utf8(line) {
+                Message::text(text)
+            } else {
+                let why = format!(
+                    "line {number} of standard input is not UTF-8, so it cannot be sent as text; \
+                     try --binary"
+                );
+                return Some(self.close(Goal::Enough(Ending::with(MISUSED, why))));
+            };
+            permit = ready.send(message);
+        }
+        None
+    }
+}
+
+impl Protocol for Talk {
+    type Session = ();
+    /// Close, and this is what it will mean.
+    type Notice = Ending;
+
+    fn name(&self) -> &str {
+        "talk"
+    }
+
+    fn upgrade(&mut self, _: &Handshake<'_>) -> Result<(), Reject> {
+        Ok(())
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, Self>) -> Action {
+        self.open = true;
+        conn.request_writable(); // for the lines that came before
+        Action::Continue
+    }
+
+    fn receive(&mut self, _: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
+        let printed = self.output.borrow_mut().line(message.as_bytes());
+        if let Err(error) = printed {
+            return self.close(Goal::Enough(Ending::of_stdout(&error)));
+        }
+        match &mut self.wanted {
+            None => Action::Continue,
+            Some(wanted) => {
+                *wanted -= 1;
+                match wanted {
+                    0 => self.close(Goal::Enough(Ending::success())),
+                    _ => Action::Continue,
+                }
+            }
+        }
+    }
+
+    fn writable(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
+        match self.lines.supply() {
+            Supply::Ready => {}
+            Supply::Later => return Action::Continue, // the feeder will wake us
+            Supply::Ended if self.wanted.is_some() => return Action::Continue,
+            Supply::Ended => return self.close(Goal::Sent),
+            Supply::Failed(why) => {
+                return self.close(Goal::Enough(Ending::with(MISUSED, why)));
+            }
+        }
+        if let Some(action) = self.send_lines(permit) {
+            return action;
+        }
+        conn.request_writable(); // one batch a turn: others have their turn too
+        Action::Continue
+    }
+
+    fn notified(&mut self, connections: Connections<'_>, ending: Ending) {
+        self.goal.get_or_insert(Goal::Enough(ending));
+        for id in connections.all() {
+            if self.open {
+                connections.close(id, CloseCode::NORMAL, "");
+            } else {
+                connections.abort(id);
+            }
+        }
+    }
+
+    fn closed(&mut self, _: Connections<'_>, _: ConnId, (): (), closed: Closed) {
+        let _ = self.ending.set(meaning(self.goal.take(), &closed)); // comes once
+    }
+
+    fn connect_failed(&mut self, _: Connections<'_>, _: ConnId, error: ConnectError) {
+        let ending = match self.goal.take() {
+            Some(Goal::Enough(ending)) => ending,
+            Some(Goal::Sent) | None => Ending::with(FAILED, format!("{}: {error}", self.url)),
+        };
+        let _ = self.ending.set(ending); // comes once
+    }
+}
+
+/// What the end of the connection means for the program's.
+fn meaning(goal: Option<Goal>, closed: &Closed) -> Ending {
+    match goal {
+        Some(Goal::Enough(ending)) => return ending,
+        Some(Goal::Sent) if closed.clean => return Ending::success(),
+        Some(Goal::Sent) | None => {}
+    }
+    if !matches!(closed.cause, Cause::Close) {
+        let broke = matches!(closed.cause, Cause::Violation(_));
+        let what = if broke { "the connection was closed" } else { "the connection was lost" };
+        return Ending::with(LOST, format!("{what}: {}", closed.cause));
+    }
+    match (closed.by, closed.code) {
+        (By::Us, _) => Ending::with(LOST, "the connection was lost before the server closed it"),
+        (By::Peer, None | Some(CloseCode::NORMAL)) => Ending::success(),
+        (By::Peer, Some(code)) if closed.reason.is_empty() => {
+            Ending::with(TURNED_OUT, format!("the server closed the connection with {code}"))
+        }
+        (By::Peer, Some(code)) => Ending::with(
+            TURNED_OUT,
+            format!("the server closed the connection with {code}: {:?}", closed.reason),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed(by: By, code: Option<u16>, clean: bool, cause: Cause) -> Closed {
+        let code = code.and_then(CloseCode::new);
+        Closed { code, reason: "why".into(), clean, by, cause }
+    }
+
+    #[test]
+    fn closing_in_good_order_is_a_success() {
+        let ours = closed(By::Us, Some(1000), true, Cause::Close);
+        assert_eq!(meaning(Some(Goal::Sent), &ours), Ending::success());
+        for code in [None, Some(1000)] {
+            let theirs = closed(By::Peer, code, true, Cause::Close);
+            assert_eq!(meaning(None, &theirs), Ending::success());
+        }
+    }
+
+    #[test]
+    fn the_servers_code_and_reason_are_told() {
+        let theirs = closed(By::Peer, Some(4000), true, Cause::Close);
+        let sentence = "the server closed the connection with 4000 of the application: \"why\"";
+        assert_eq!(meaning(None, &theirs), Ending::with(TURNED_OUT, sentence));
+    }
+
+    #[test]
+    fn lines_whose_arrival_nobody_confirmed_are_no_success() {
+        for cause in [Cause::Close, Cause::CloseUnanswered(std::time::Duration::from_secs(5))] {
+            let ours = closed(By::Us, Some(1000), false, cause);
+            assert_ne!(meaning(Some(Goal::Sent), &ours), Ending::success());
+            assert_eq!(meaning(Some(Goal::Enough(Ending::success())), &ours), Ending::success());
+        }
+    }
+
+    #[test]
+    fn a_connection_that_vanishes_is_lost() {
+        let lost = closed(By::Peer, None, false, Cause::Vanished);
+        let sentence = "the connection was lost: end of stream without a close frame";
+        assert_eq!(meaning(None, &lost), Ending::with(LOST, sentence));
+    }
+}

@@ -1,0 +1,41 @@
+//! `sockeye echo`: every message goes back where it came from.
+
+use crate::args::EchoArgs;
+use crate::ending::Ending;
+use crate::{logging, server};
+use sockeye::log::Levels;
+use sockeye::{Action, Conn, Context, Handshake, Limits, Message, Protocol, Reject};
+
+/// The longest message echoed, in bytes.
+const MESSAGE_BYTES: u64 = 64 << 20;
+
+/// Echoes until a signal comes.
+pub(crate) fn run(args: &EchoArgs) -> Ending {
+    logging::begin(&args.log, Levels::DEFAULT);
+    let limits = Limits { message_bytes: MESSAGE_BYTES, fragments: u32::MAX, ..Limits::default() };
+    let context = Context::builder()
+        .protocol_for_any(Echo)
+        .limits(limits)
+        .origins(args.origin.clone())
+        .build();
+    server::run(context, &args.listen, |address| format!("ws://{address}"))
+}
+
+struct Echo;
+
+impl Protocol for Echo {
+    type Session = ();
+    type Notice = ();
+
+    fn name(&self) -> &str {
+        "echo"
+    }
+
+    fn upgrade(&mut self, _: &Handshake<'_>) -> Result<(), Reject> {
+        Ok(())
+    }
+
+    fn receive(&mut self, conn: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
+        conn.reply(message)
+    }
+}

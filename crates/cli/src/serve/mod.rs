@@ -1,0 +1,42 @@
+//! `sockeye serve`: a page, and the three protocols of the manual's test server behind it.
+
+mod bell;
+mod counter;
+mod history;
+mod mirror;
+mod page;
+mod ring;
+mod roster;
+mod status;
+
+use crate::args::ServeArgs;
+use crate::ending::Ending;
+use crate::{logging, server};
+use bell::Bell;
+use counter::Counter;
+use mirror::Mirror;
+use page::Page;
+use sockeye::log::Levels;
+use sockeye::{Context, Limits};
+use status::Status;
+use std::io;
+
+/// The longest message taken, in bytes.
+const MESSAGE_BYTES: u64 = 64 << 10;
+
+/// Serves until a signal comes.
+pub(crate) fn run(args: &ServeArgs) -> Ending {
+    logging::begin(&args.log, Levels::DEFAULT);
+    server::run(context(), &args.listen, |address| format!("http://{address}/"))
+}
+
+fn context() -> io::Result<Context> {
+    let limits = Limits { message_bytes: MESSAGE_BYTES, ..Limits::default() };
+    let mut builder = Context::builder().limits(limits).http(Page::new());
+    let bell = Bell::default();
+    let counter = builder.register(Counter::new(bell.clone()));
+    let mirror = builder.register(Mirror::new(bell.clone()));
+    let status = builder.register(Status::new(bell.clone(), [counter.id(), mirror.id()]));
+    bell.hang(status);
+    builder.build()
+}

@@ -1,0 +1,12 @@
+//! The program as its users see it: started for real, spoken to over sockets and pipes.
+
+mod connect;
+mod counter;
+mod echo;
+mod ending;
+mod logging;
+mod mirror;
+mod page;
+mod run;
+mod status;
+mod usage;
