@@ -85,7 +85,7 @@ fn program(place: &Place) -> Result<PathBuf, String> {
 }
 
 /// A missing system package skips a step where people work, and fails it in CI.
-fn outcome(place: &Place, step: impl FnOnce() -> Result<(), Trouble>) -> Outcome {
+pub(crate) fn outcome(place: &Place, step: impl FnOnce() -> Result<(), Trouble>) -> Outcome {
     match step() {
         Ok(()) => Outcome::Passed,
         Err(Trouble::Lacking(line)) if !place.ci => Outcome::Skipped(line),

@@ -5,9 +5,12 @@
 //! | see what `cargo xtask test` runs | `steps.rs` |
 //! | add or change a house rule | `tidy/` |
 //! | change a pinned tool | `tools.rs` |
+//! | see how the Autobahn test suite is played | `autobahn/` |
 #![forbid(unsafe_code)]
 
+mod autobahn;
 mod foreign;
+mod fuzz;
 mod place;
 mod run;
 mod step;
@@ -26,6 +29,21 @@ cargo xtask test [--quick] [--only STEP[,STEP...]] [--list] [-v]
     --only   runs just these steps
     --list   names the steps
     -v       shows the output of every step, not only of those that fail
+cargo xtask autobahn [--role ROLE] [--variant VARIANT] [--cases GLOB[,GLOB...]] [--table]
+    Plays the Autobahn test suite; fails unless every verdict is the one wanted.
+    --role     server, client or both (default)
+    --variant  default   whole messages, compressed with context takeover
+               streaming messages taken in chunks, compressed without context takeover
+               poll      over poll(2) instead of epoll(7)
+               bytewise  sections 1 to 7 and 10, one byte at each read
+               cuts      sections 9, 12 and 13, whole messages, reads of random lengths
+               headers   the same, streaming: payloads cut at random, headers into bytes
+               all       all of these
+    --cases    only these, such as 9.*
+    --table    writes the counts of the default variant into the README
+cargo xtask fuzz [TARGET...] [--seconds N] [--libfuzzer]
+    Runs the fuzz targets, or just these, two at a time and 60 seconds each.
+    --libfuzzer  by libFuzzer, guided by coverage; needs cargo-fuzz
 cargo xtask tidy
     Checks the house rules: sizes, directions, forbidden words, white space.
 cargo xtask help
@@ -49,6 +67,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some((&"test", rest)) => run_test(rest),
+        Some((&"autobahn", rest)) => run_autobahn(rest),
+        Some((&"fuzz", rest)) => run_fuzz(rest),
         Some((&"tidy", [])) => run_tidy(),
         Some((&("tidy" | "help" | "--help" | "-h"), [extra, ..])) => {
             misuse(&format!("unknown argument `{extra}`"))
@@ -82,6 +102,35 @@ fn run_test(args: &[&str]) -> ExitCode {
     }
     match Place::find(options.verbose) {
         Ok(place) => step::run_all(&place, &options),
+        Err(error) => failure(&format!("cannot find the workspace: {error}")),
+    }
+}
+
+fn run_autobahn(args: &[&str]) -> ExitCode {
+    let options = match autobahn::Options::parse(args) {
+        Ok(options) => options,
+        Err(what) => return misuse(&what),
+    };
+    match Place::find(false) {
+        Ok(place) => match autobahn::run(&place, &options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(tools::Trouble::Lacking(what) | tools::Trouble::Failed(what)) => failure(&what),
+        },
+        Err(error) => failure(&format!("cannot find the workspace: {error}")),
+    }
+}
+
+fn run_fuzz(args: &[&str]) -> ExitCode {
+    let options = match fuzz::Options::parse(args) {
+        Ok(options) => options,
+        Err(what) => return misuse(&what),
+    };
+    match Place::find(false) {
+        Ok(place) => match fuzz::fuzz(&place, &options, |line| println!("{line}")) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => failure("a target did not survive; its input is in fuzz/crashes"),
+            Err(what) => failure(&what),
+        },
         Err(error) => failure(&format!("cannot find the workspace: {error}")),
     }
 }

@@ -1,4 +1,4 @@
-//! Runs one command: its output captured, its time limited.
+//! Runs commands: their output captured, their time limited.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -34,6 +34,60 @@ pub(crate) fn run(mut command: Command, limit: Duration, loud: bool) -> Result<S
             Err(with_last_line(printed, &format!("{name} was stopped after {limit} s")))
         }
         Err(error) => Err(with_last_line(printed, &format!("cannot wait for {name}: {error}"))),
+    }
+}
+
+/// A command that goes on while others run. It is killed when this is dropped.
+pub(crate) struct Background {
+    name: String,
+    child: Child,
+    output: Output,
+}
+
+impl Background {
+    /// Starts `command`.
+    pub(crate) fn start(mut command: Command) -> Result<Self, String> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        match start(&mut command, false) {
+            Ok((child, output)) => Ok(Self { name, child, output }),
+            Err(error) => Err(format!("cannot start {name}: {error}")),
+        }
+    }
+
+    /// Waits until it has printed a line with `mark`, and gives what stands behind it.
+    pub(crate) fn announced(&mut self, mark: &str, limit: Duration) -> Result<String, String> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let ended = !matches!(self.child.try_wait(), Ok(None));
+            let printed = if ended { self.output.finish() } else { self.output.so_far() };
+            let lines = printed.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            if let Some((_, rest)) = lines.filter_map(|line| line.split_once(mark)).next() {
+                return Ok(rest.trim_end().to_owned());
+            }
+            if ended || Instant::now() >= deadline {
+                let line = format!("{} did not print {mark:?}", self.name);
+                return Err(with_last_line(printed, &line));
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits for its end, and gives what it printed; whether it succeeded does not matter.
+    pub(crate) fn finish(mut self, limit: Duration) -> String {
+        let ended = wait(&mut self.child, limit);
+        let printed = self.output.finish();
+        match ended {
+            Ok(Some(_)) => printed,
+            Ok(None) | Err(_) => with_last_line(printed, &format!("{} was stopped", self.name)),
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_with_descendants(&mut self.child);
+        }
     }
 }
 
@@ -109,13 +163,18 @@ impl Output {
         Self { bytes, reader }
     }
 
-    fn finish(self) -> String {
+    fn so_far(&self) -> String {
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// All of it: the command has ended.
+    fn finish(&self) -> String {
         let deadline = Instant::now() + AFTERMATH;
         while !self.reader.is_finished() && Instant::now() < deadline {
             thread::sleep(LOOK / 4);
         }
-        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let printed = String::from_utf8_lossy(&bytes).into_owned();
+        let printed = self.so_far();
         if self.reader.is_finished() {
             return printed;
         }
@@ -163,6 +222,19 @@ mod tests {
         assert_eq!(rest, "sh was stopped after 0 s");
         let state = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    }
+
+    #[test]
+    fn what_runs_in_the_background_is_heard_and_killed() {
+        let mut child = Background::start(shell("echo at 1234; exec sleep 60")).unwrap();
+        assert_eq!(child.announced("at ", AMPLE).unwrap(), "1234");
+        let id = child.child.id();
+        drop(child);
+        assert!(!fs::exists(format!("/proc/{id}")).unwrap());
+        let mut child = Background::start(shell("echo no")).unwrap();
+        let shown = child.announced("at ", AMPLE).unwrap_err();
+        assert!(shown.ends_with("sh did not print \"at \""), "{shown}");
+        assert_eq!(child.finish(AMPLE), "no\n");
     }
 
     #[test]

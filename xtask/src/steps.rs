@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::run::run;
 use crate::step::{Outcome, Step};
-use crate::{foreign, tidy};
+use crate::{autobahn, foreign, fuzz, tidy};
 
 /// Long enough for a cold build on a small machine; only there so that nothing hangs for ever.
-const LIMIT: Duration = Duration::from_secs(1800);
+pub(crate) const LIMIT: Duration = Duration::from_secs(1800);
 
 /// Forces the `poll(2)` fallback where `epoll(7)` exists.
-const POLL_BACKEND: &str = "--cfg sockeye_poll_backend";
+pub(crate) const POLL_BACKEND: &str = "--cfg sockeye_poll_backend";
 
 /// Every step.
 pub(crate) const ALL: &[Step] = &[
@@ -37,6 +37,12 @@ pub(crate) const ALL: &[Step] = &[
         slow: true,
         run: poll_backend,
     },
+    Step {
+        name: "fuzz",
+        about: "every fuzz target survives some seconds of mutated inputs",
+        slow: true,
+        run: fuzz::step,
+    },
     Step { name: "build", about: "the release program builds", slow: false, run: build },
     Step { name: "examples", about: "every example builds", slow: false, run: examples },
     Step {
@@ -57,6 +63,12 @@ pub(crate) const ALL: &[Step] = &[
         about: "the page of serve in headless Chromium",
         slow: false,
         run: foreign::browser_page,
+    },
+    Step {
+        name: "autobahn",
+        about: "all cases of the Autobahn test suite, as server and as client",
+        slow: true,
+        run: autobahn::step,
     },
 ];
 

@@ -11,6 +11,8 @@ use crate::run::run;
 
 /// Python packages of the foreign clients.
 const PYTHON_PACKAGES: &[&str] = &["websockets==17.4"];
+/// The Autobahn test suite.
+const AUTOBAHN_PACKAGES: &[&str] = &["kosoku==0.1.0"];
 /// npm packages of the foreign clients and the browser tests.
 const NODE_PACKAGES: &[&str] = &["ws@8.23.0", "playwright-core@1.65.1"];
 /// What a browser may be called, best first.
@@ -30,18 +32,27 @@ pub(crate) enum Trouble {
     Failed(String),
 }
 
-/// The interpreter of a virtual environment that has the pinned packages.
+/// The interpreter of a virtual environment that has the foreign clients' packages.
 pub(crate) fn python(place: &Place) -> Result<PathBuf, Trouble> {
+    virtual_environment(&place.target.join("tools/venv"), PYTHON_PACKAGES)
+}
+
+/// The directory of programs of one that has the Autobahn test suite.
+pub(crate) fn autobahn(place: &Place) -> Result<PathBuf, Trouble> {
+    let dir = place.target.join("tools/autobahn");
+    virtual_environment(&dir, AUTOBAHN_PACKAGES).map(|_| dir.join("bin"))
+}
+
+fn virtual_environment(dir: &Path, packages: &[&str]) -> Result<PathBuf, Trouble> {
     if !works(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
         return Err(Trouble::Lacking("needs Python: apt install python3 python3-venv".to_owned()));
     }
-    let dir = place.target.join("tools/venv");
     let interpreter = dir.join("bin/python");
-    once(&dir, PYTHON_PACKAGES, || {
+    once(dir, packages, || {
         let mut venv = Command::new("python3");
-        venv.args(["-m", "venv"]).arg(&dir);
+        venv.args(["-m", "venv"]).arg(dir);
         let mut pip = Command::new(&interpreter);
-        pip.args(["-m", "pip", "install", "--quiet", "--no-deps"]).args(PYTHON_PACKAGES);
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps"]).args(packages);
         vec![venv, pip]
     })?;
     Ok(interpreter)

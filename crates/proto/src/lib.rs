@@ -32,6 +32,8 @@ mod close;
 mod deflate;
 mod event;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod handshake;
 pub mod http;
 mod mask;

@@ -122,6 +122,12 @@ impl Reader {
         matches!(self.stage, Stage::Header) && self.spill_len == 0 && self.message.is_none()
     }
 
+    /// How much of unfinished messages and control frames is held, for those who check that.
+    #[doc(hidden)]
+    pub fn held_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.message.len() + partial.control.len())
+    }
+
     fn step<'b>(
         &mut self,
         rules: &Rules,

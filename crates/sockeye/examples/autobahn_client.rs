@@ -7,7 +7,7 @@
 mod autobahn;
 
 use autobahn::{Echo, Options, Told};
-use sockeye::{Connect, Context, Key};
+use sockeye::{Connect, Context, Key, Role};
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn play<const STREAMING: bool>(options: &Options) -> Result<(), Box<dyn Error>> {
     let [url, agent] = &options.operands[..] else { return Err("URL and AGENT are wanted".into()) };
-    let (context, key, told) = options.context::<STREAMING>()?;
+    let (context, key, told) = options.context::<STREAMING>(Role::Client)?;
     let mut suite = Suite { context, key, told, url };
     let (first, last) = match options.cases {
         Some(range) => range,

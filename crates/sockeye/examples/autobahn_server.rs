@@ -7,6 +7,7 @@
 mod autobahn;
 
 use autobahn::Options;
+use sockeye::Role;
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -16,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn serve<const STREAMING: bool>(options: &Options) -> Result<(), Box<dyn Error>> {
     let [address] = &options.operands[..] else { return Err("ADDRESS is wanted".into()) };
-    let (mut context, ..) = options.context::<STREAMING>()?;
+    let (mut context, ..) = options.context::<STREAMING>(Role::Server)?;
     println!("listening on ws://{}", context.listen(address)?);
     Ok(context.run()?)
 }

@@ -67,6 +67,20 @@ fn repeated_faults_last_until_they_are_cleared() {
 }
 
 #[test]
+fn a_cycle_of_faults_begins_anew() {
+    let _plans = Plans;
+    let (client, server) = pair();
+    send(client.as_fd(), b"abcdefgh").unwrap();
+    wait_for(server.as_fd(), Interest::READ);
+    fault::plan(Call::Recv, 1, Fault::Error(io::ErrorKind::WouldBlock));
+    fault::cycle(Call::Recv, vec![Fault::Short(1), Fault::Short(2)]);
+    let sizes: Vec<_> = (0..6).map(|_| recv(server.as_fd(), &mut [0; 8]).ok()).collect();
+    assert_eq!(sizes, [Some(1), None, Some(2), Some(1), Some(2), Some(1)]);
+    fault::clear();
+    assert_eq!(recv(server.as_fd(), &mut [0; 8]).unwrap(), 1);
+}
+
+#[test]
 fn short_calls_move_a_part() {
     let _plans = Plans;
     let (client, server) = pair();

@@ -274,7 +274,7 @@ impl Peer {
 
     /// That nothing comes, over some turns of the server, and that the stream goes on.
     pub fn expect_silence(&mut self) {
-        for _ in 0..20 {
+        for _ in 0..10 {
             (self.turn)();
             self.read();
         }

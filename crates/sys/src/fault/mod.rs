@@ -11,7 +11,7 @@ mod plan;
 #[cfg(not(feature = "fault-injection"))]
 pub(crate) use off::{check, limit};
 #[cfg(feature = "fault-injection")]
-pub use plan::{Fault, clear, errno, plan, repeat, unmet};
+pub use plan::{Fault, clear, cycle, errno, plan, repeat, unmet};
 #[cfg(feature = "fault-injection")]
 pub(crate) use plan::{check, limit};
 

@@ -51,7 +51,10 @@ struct Plan {
     call: Call,
     /// How many more such calls pass before this is due.
     passing: u32,
-    fault: Fault,
+    /// Met one after the other; the last is followed by the first.
+    faults: Vec<Fault>,
+    /// How many have been met so far.
+    met: usize,
     repeats: bool,
 }
 
@@ -63,13 +66,24 @@ thread_local! {
 /// [`Iterator::nth`]. Several plans may be made; each counts every such call, and of two that are
 /// due at the same call the later made waits for the next.
 pub fn plan(call: Call, nth: u32, fault: Fault) {
-    add(Plan { call, passing: nth, fault, repeats: false });
+    add(Plan { call, passing: nth, faults: vec![fault], met: 0, repeats: false });
 }
 
 /// Every such call of this thread from now on meets `fault`, until [`clear`]. Do not repeat an
 /// interruption (`EINTR`): the calls that are made again after one would never return.
 pub fn repeat(call: Call, fault: Fault) {
-    add(Plan { call, passing: 0, fault, repeats: true });
+    cycle(call, vec![fault]);
+}
+
+/// Every such call of this thread from now on meets the next of `faults`, and after the last of
+/// them the first again, until [`clear`]. As for [`repeat`], no interruption.
+///
+/// # Panics
+///
+/// If there are no faults.
+pub fn cycle(call: Call, faults: Vec<Fault>) {
+    assert!(!faults.is_empty(), "a cycle of no faults");
+    add(Plan { call, passing: 0, faults, met: 0, repeats: true });
 }
 
 /// Forgets all plans of this thread. A test that planned anything ends with it.
@@ -113,15 +127,18 @@ fn due(call: Call) -> Option<Fault> {
 }
 
 fn take(plans: &mut Vec<Plan>, call: Call) -> Option<Fault> {
-    let mut met = None;
+    let mut due = None;
     for (index, plan) in plans.iter_mut().enumerate().filter(|(_, plan)| plan.call == call) {
         match plan.passing {
-            0 => met = met.or(Some((index, plan.fault, plan.repeats))),
+            0 => due = due.or(Some(index)),
             _ => plan.passing -= 1,
         }
     }
-    let (index, fault, repeats) = met?;
-    if !repeats {
+    let index = due?;
+    let plan = &mut plans[index];
+    let fault = plan.faults[plan.met % plan.faults.len()];
+    plan.met += 1;
+    if !plan.repeats {
         plans.remove(index);
     }
     Some(fault)

@@ -1,0 +1,135 @@
+//! permessage-deflate: negotiation, and streams of any bytes.
+
+use super::{Cuts, Fingerprint};
+use crate::deflate::{InflateError, Inflater};
+use crate::http::ListItems;
+use crate::{DeflateOptions, Deflater, Deflaters, Inflaters};
+
+/// Offers and answers: what one side agrees to, the other understands the same way.
+pub fn fuzz_deflate_offers(mut data: &[u8]) {
+    let ours = options(&mut data);
+    let theirs = options(&mut data);
+    let offers: Vec<&str> =
+        ListItems::new(data).filter_map(|item| std::str::from_utf8(item).ok()).collect();
+    if let Some((agreed, answer)) = ours.accept(offers.iter().copied()) {
+        assert!((9..=ours.window_bits).contains(&agreed.window_bits));
+        assert!(ours.context_takeover || !agreed.context_takeover);
+        assert!(ours.peer_context_takeover || !agreed.peer_context_takeover);
+        let anything = DeflateOptions {
+            context_takeover: true,
+            peer_context_takeover: true,
+            ..DeflateOptions::default()
+        };
+        let mirrored = anything.check(&answer).expect("an answer can be read");
+        assert_eq!(mirrored.peer_context_takeover, agreed.context_takeover);
+        assert_eq!(mirrored.context_takeover, agreed.peer_context_takeover);
+    }
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(agreed) = ours.check(text)
+    {
+        assert!(agreed.window_bits == 0 || (9..=ours.window_bits).contains(&agreed.window_bits));
+        assert!(ours.context_takeover || !agreed.context_takeover);
+        assert!(ours.peer_context_takeover || !agreed.peer_context_takeover);
+    }
+    let (agreed, answer) = ours.accept([&*theirs.offer()]).expect("what we offer we accept");
+    let checked = theirs.check(&answer).expect("and the answer fits the offer");
+    assert_eq!(checked.context_takeover, agreed.peer_context_takeover);
+    assert_eq!(checked.peer_context_takeover, agreed.context_takeover);
+    assert!(checked.window_bits <= ours.peer_window_bits);
+    assert!(agreed.window_bits <= theirs.peer_window_bits);
+}
+
+/// Takes options off the front of an input.
+fn options(data: &mut &[u8]) -> DeflateOptions {
+    let mut next = || data.split_off_first().copied().unwrap_or_default();
+    let (flags, levels, windows) = (next(), next(), next());
+    let options = DeflateOptions {
+        level: levels & 0x0f,
+        memory_level: levels >> 4,
+        window_bits: windows & 0x0f,
+        context_takeover: flags & 1 != 0,
+        peer_window_bits: windows >> 4,
+        peer_context_takeover: flags & 2 != 0,
+        threshold: usize::from(flags >> 2),
+    };
+    options.in_range()
+}
+
+/// Compressed data, good or bad: however cut it inflates to the same, never beyond its bound; and
+/// whatever is compressed inflates to what it was.
+pub fn fuzz_deflate_stream(data: &[u8]) {
+    deflate_stream_outcome(data);
+}
+
+/// [`fuzz_deflate_stream`], and how the inflating ended.
+pub fn deflate_stream_outcome(mut data: &[u8]) -> u64 {
+    let options = options(&mut data);
+    let cuts = Cuts::take(&mut data);
+    let whole = inflate(&[data]);
+    assert_eq!(inflate(&cuts.pieces(data)), whole);
+    round_trip(&options, &cuts.pieces(data));
+    let mut print = Fingerprint::new();
+    match whole {
+        Ok(inflated) => {
+            print.add_magnitude(inflated.len());
+            print.add_magnitude(inflated.len() / data.len().max(1));
+        }
+        Err(InflateError::Corrupt) => print.add("corrupt"),
+        Err(InflateError::Refused(())) => print.add("too long"),
+    }
+    print.finish()
+}
+
+/// The most that may come of a message.
+const MOST: usize = 100_000;
+
+/// Inflates a message that comes in pieces.
+fn inflate(pieces: &[&[u8]]) -> Result<Vec<u8>, InflateError<()>> {
+    let mut inflaters = Inflaters::new();
+    let mut inflater = inflaters.take();
+    let mut out = Vec::new();
+    for (i, piece) in pieces.iter().enumerate() {
+        let last = i + 1 == pieces.len();
+        inflate_piece(&mut inflater, &mut inflaters, piece, last, &mut out)?;
+    }
+    Ok(out)
+}
+
+fn inflate_piece(
+    inflater: &mut Inflater,
+    inflaters: &mut Inflaters,
+    piece: &[u8],
+    last: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), InflateError<()>> {
+    inflater.inflate(piece, last, &mut inflaters.scratch, |bytes| {
+        if out.len() + bytes.len() > MOST {
+            return Err(());
+        }
+        out.extend_from_slice(bytes);
+        Ok(())
+    })
+}
+
+/// Sends `messages` one after another, by a compressor that keeps its window and by one that does
+/// not.
+fn round_trip(options: &DeflateOptions, messages: &[&[u8]]) {
+    let mut shared = Deflaters::new(options);
+    let mut own = Deflater::new(options, options.window_bits);
+    let mut inflaters = Inflaters::new();
+    let mut kept = inflaters.take();
+    for message in messages {
+        let window = options.window_bits;
+        if let Some(small) = shared.compress(window, Some(&mut own), message) {
+            let mut out = Vec::new();
+            let inflated = inflate_piece(&mut kept, &mut inflaters, small, true, &mut out);
+            assert!(inflated == Ok(()) && out == *message, "with what came before: {inflated:?}");
+        } else {
+            assert!(message.is_empty() || message.len() < options.threshold);
+        }
+        if let Some(small) = shared.compress(window, None, message) {
+            assert!(options.threshold == 0 || small.len() < message.len());
+            assert!(inflate(&[small]).is_ok_and(|inflated| inflated == *message), "by itself");
+        }
+    }
+}

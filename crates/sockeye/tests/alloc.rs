@@ -1,0 +1,104 @@
+//! What messages and idle connections cost in memory, counted at the allocator.
+
+use allocation_counter::measure;
+use sockeye::{Action, Conn, Context, Handshake, Key, Message, Protocol, Reject};
+use sockeye_testkit::{Frame, Peer, idle, upgrade_request};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
+struct Echo;
+
+impl Protocol for Echo {
+    type Session = ();
+    type Notice = ();
+
+    fn name(&self) -> &str {
+        "echo"
+    }
+
+    fn upgrade(&mut self, _: &Handshake<'_>) -> Result<(), Reject> {
+        Ok(())
+    }
+
+    fn receive(&mut self, conn: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
+        conn.reply(message)
+    }
+}
+
+/// A listening context, and what its connections are counted by.
+fn listening() -> (Context, Key<Echo>, SocketAddr) {
+    let mut builder = Context::builder();
+    let key = builder.register(Echo);
+    let mut context = builder.build().expect("a context");
+    let address = context.listen("127.0.0.1:0").expect("a listener");
+    (context, key, address)
+}
+
+#[test]
+fn an_echo_allocates_nothing_per_message() {
+    const ROUNDS: usize = 3000;
+    let (mut context, _, address) = listening();
+    let (warm, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (say_warm, say_done) = (Arc::clone(&warm), Arc::clone(&done));
+    let peer = thread::spawn(move || {
+        let mut peer = Peer::connect(address, idle());
+        peer.upgrade("/", &[]);
+        // Several frames a read; none so long that it might come in two.
+        let frames = [0, 5, 125, 126, 200, 3000].map(|size| Frame::binary(vec![7; size]));
+        for round in 0..ROUNDS {
+            peer.send_frames(&frames);
+            frames.iter().for_each(|frame| assert_eq!(peer.expect_frame(), *frame));
+            say_warm.fetch_or(round == 100, Relaxed);
+        }
+        say_done.store(true, Relaxed);
+        peer.send_frame(&Frame::text("wake up"));
+        peer.expect_text("wake up");
+        peer.close(1000, "");
+    });
+    let mut turns = 0;
+    let mut turn = |context: &mut Context| {
+        turns += 1;
+        context.service(None).expect("the loop goes on");
+    };
+    while !warm.load(Relaxed) {
+        turn(&mut context);
+    }
+    let measured = measure(|| {
+        while !done.load(Relaxed) {
+            turn(&mut context);
+        }
+    });
+    while !context.connections().is_empty() {
+        turn(&mut context);
+    }
+    peer.join().expect("no panic");
+    assert!(turns > ROUNDS / 2, "{turns} turns");
+    assert_eq!(measured.count_total, 0, "allocations in {turns} turns");
+}
+
+#[test]
+fn an_idle_connection_holds_at_most_160_bytes() {
+    const COUNT: usize = 2000;
+    /// poll(2) needs an array of its own.
+    const MOST: i64 = if cfg!(sockeye_poll_backend) { 240 } else { 160 };
+    let (mut context, key, address) = listening();
+    let mut peers: Vec<Peer> = Vec::new();
+    let mut connect = |context: &mut Context| {
+        let mut peer = Peer::connect(address, idle());
+        peer.send(upgrade_request("/", &[]));
+        peers.push(peer);
+        let open = measure(|| {
+            while context.connections().count(key.id()) < peers.len() {
+                context.service(None).expect("the loop goes on");
+            }
+        });
+        open.bytes_current
+    };
+    let once: i64 = (0..1).map(|_| connect(&mut context)).sum();
+    let held: i64 = (1..COUNT).map(|_| connect(&mut context)).sum();
+    let each = held / (COUNT as i64 - 1);
+    assert!(each <= MOST, "{each} bytes for each idle connection, {once} for the first");
+    println!("{each} bytes for each idle connection, {once} for the first");
+}

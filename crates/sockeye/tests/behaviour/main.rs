@@ -1,0 +1,20 @@
+//! What the library does, seen from the wire and from its callbacks.
+
+mod client;
+mod closing;
+mod echo;
+mod external;
+mod faults;
+mod handles;
+mod handshake;
+mod http;
+mod http_limits;
+mod later;
+mod negotiation;
+mod pausing;
+mod play;
+mod site;
+mod time;
+mod violations;
+mod world;
+mod writability;

@@ -1,0 +1,139 @@
+//! What is played: roles, variants, cases.
+
+/// The role of the library that the suite is the other end of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    Server,
+    Client,
+}
+
+impl Role {
+    pub(crate) const BOTH: [Self; 2] = [Self::Server, Self::Client];
+
+    /// What a value of `--role` asks for.
+    pub(crate) fn named(name: &str) -> Result<Vec<Self>, String> {
+        match name {
+            "both" => Ok(Self::BOTH.to_vec()),
+            "server" => Ok(vec![Self::Server]),
+            "client" => Ok(vec![Self::Client]),
+            other => Err(format!("unknown role `{other}`")),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// A way to play the suite.
+#[derive(Debug)]
+pub(crate) struct Variant {
+    /// What `--variant` calls it.
+    pub(crate) name: &'static str,
+    /// Options of the examples.
+    pub(crate) options: &'static [&'static str],
+    /// Built for `poll(2)`.
+    pub(crate) poll: bool,
+    /// The sections it is about; empty for all.
+    sections: &'static [u8],
+}
+
+/// Every variant, the default one first.
+pub(crate) const VARIANTS: [Variant; 6] = [
+    Variant { name: "default", options: &["--takeover"], poll: false, sections: &[] },
+    Variant { name: "streaming", options: &["--streaming"], poll: false, sections: &[] },
+    Variant { name: "poll", options: &["--takeover"], poll: true, sections: &[] },
+    Variant {
+        name: "bytewise",
+        options: &["--reads", "one"],
+        poll: false,
+        sections: &[1, 2, 3, 4, 5, 6, 7, 10],
+    },
+    Variant {
+        name: "cuts",
+        options: &["--takeover", "--reads", "random"],
+        poll: false,
+        sections: &[9, 12, 13],
+    },
+    Variant {
+        name: "headers",
+        options: &["--takeover", "--reads", "random", "--streaming"],
+        poll: false,
+        sections: &[9, 12, 13],
+    },
+];
+
+impl Variant {
+    /// What a value of `--variant` asks for.
+    pub(crate) fn named(name: &str) -> Result<Vec<&'static Self>, String> {
+        let named: Vec<_> = VARIANTS.iter().filter(|v| name == "all" || name == v.name).collect();
+        if named.is_empty() { Err(format!("unknown variant `{name}`")) } else { Ok(named) }
+    }
+
+    /// Those of `all` cases that it is about and that one of `patterns`, if there are any, fits.
+    pub(crate) fn cases(&self, all: &[String], patterns: &[String]) -> Vec<String> {
+        let is_ours = |case: &str| {
+            self.sections.is_empty() || self.sections.iter().any(|s| section(case) == s.to_string())
+        };
+        let is_wanted =
+            |case: &str| patterns.is_empty() || patterns.iter().any(|glob| fits(glob, case));
+        all.iter().filter(|case| is_ours(case) && is_wanted(case)).cloned().collect()
+    }
+}
+
+fn section(case: &str) -> &str {
+    case.split('.').next().unwrap_or_default()
+}
+
+/// Whether a pattern, in which `*` stands for anything, fits a case.
+fn fits(glob: &str, case: &str) -> bool {
+    match glob.split_once('*') {
+        None => glob == case,
+        Some((before, after)) => case.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && fits(after, &rest[at..]))
+        }),
+    }
+}
+
+/// What one process of the suite plays: the sections that take long are divided.
+pub(crate) fn group(case: &str) -> String {
+    match section(case) {
+        section @ ("12" | "13") => {
+            let subsection = case.split('.').nth(1).unwrap_or_default();
+            format!("{section}.{subsection}")
+        }
+        "9" => "9".to_owned(),
+        _ => "rest".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_fits_as_the_shell_s_do() {
+        for (glob, case) in [("9.1.1", "9.1.1"), ("9.*", "9.1.1"), ("*", "1.1"), ("*.1*", "9.10")] {
+            assert!(fits(glob, case), "{glob} {case}");
+        }
+        for (glob, case) in [("9.1", "9.1.1"), ("9.*", "19.1"), ("*.1", "9.10"), ("", "1")] {
+            assert!(!fits(glob, case), "{glob} {case}");
+        }
+    }
+
+    #[test]
+    fn a_variant_is_about_its_sections() {
+        let all = ["1.1.1", "9.1.1", "12.1.1", "13.7.18"].map(str::to_owned);
+        let cases = |name: &str, globs: &[&str]| {
+            let globs: Vec<_> = globs.iter().map(|&glob| glob.to_owned()).collect();
+            Variant::named(name).unwrap()[0].cases(&all, &globs)
+        };
+        assert_eq!(cases("default", &[]), all);
+        assert_eq!(cases("bytewise", &[]), ["1.1.1"]);
+        assert_eq!(cases("cuts", &["1*", "9.9.*"]), ["12.1.1", "13.7.18"]);
+        assert_eq!(all.map(|case| group(&case)), ["rest", "9", "12.1", "13.7"]);
+    }
+}
