@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use sockeye::log::Levels;
-use sockeye::{Connect, OriginPolicy};
+use sockeye::{Connect, DeflateOptions, OriginPolicy};
 use std::net::IpAddr;
 
 const EXAMPLES: &str = "\
@@ -83,6 +83,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
+    pub(crate) deflate: DeflateArgs,
+    #[command(flatten)]
     pub(crate) log: LogArgs,
 }
 
@@ -96,13 +98,15 @@ pub(crate) struct EchoArgs {
     #[arg(long, default_value = "same-host", value_name = "ORIGIN", value_parser = origin_policy)]
     pub(crate) origin: OriginPolicy,
     #[command(flatten)]
+    pub(crate) deflate: DeflateArgs,
+    #[command(flatten)]
     pub(crate) log: LogArgs,
 }
 
 /// Options of `sockeye connect`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectArgs {
-    /// Where to: ws://HOST[:PORT][/PATH][?QUERY]
+    /// Where to, as `ws://host:port/path`; the port is 80 unless given
     #[arg(value_parser = url)]
     pub(crate) url: String,
     /// Offer this subprotocol; give it several times to offer several, the favourite first
@@ -121,6 +125,8 @@ pub(crate) struct ConnectArgs {
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
     #[command(flatten)]
+    pub(crate) deflate: DeflateArgs,
+    #[command(flatten)]
     pub(crate) log: LogArgs,
 }
 
@@ -133,6 +139,21 @@ pub(crate) struct ListenArgs {
     /// The IP address; 0.0.0.0 or :: for all of this machine
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub(crate) bind: IpAddr,
+}
+
+/// Compression of messages.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeflateArgs {
+    /// Do not compress messages, even if the other end could (permessage-deflate, RFC 7692)
+    #[arg(long)]
+    no_deflate: bool,
+}
+
+impl DeflateArgs {
+    /// How compression is negotiated, if at all.
+    pub(crate) fn options(&self) -> Option<DeflateOptions> {
+        (!self.no_deflate).then(DeflateOptions::default)
+    }
 }
 
 /// What is logged on stderr.

@@ -17,6 +17,7 @@ pub(crate) fn run(args: &EchoArgs) -> Ending {
         .protocol_for_any(Echo)
         .limits(limits)
         .origins(args.origin.clone())
+        .compression(args.deflate.options())
         .build();
     server::run(context, &args.listen, |address| format!("ws://{address}"))
 }

@@ -27,12 +27,13 @@ const MESSAGE_BYTES: u64 = 64 << 10;
 /// Serves until a signal comes.
 pub(crate) fn run(args: &ServeArgs) -> Ending {
     logging::begin(&args.log, Levels::DEFAULT);
-    server::run(context(), &args.listen, |address| format!("http://{address}/"))
+    server::run(context(args), &args.listen, |address| format!("http://{address}/"))
 }
 
-fn context() -> io::Result<Context> {
+fn context(args: &ServeArgs) -> io::Result<Context> {
     let limits = Limits { message_bytes: MESSAGE_BYTES, ..Limits::default() };
-    let mut builder = Context::builder().limits(limits).http(Page::new());
+    let builder = Context::builder().limits(limits).compression(args.deflate.options());
+    let mut builder = builder.http(Page::new());
     let bell = Bell::default();
     let counter = builder.register(Counter::new(bell.clone()));
     let mirror = builder.register(Mirror::new(bell.clone()));

@@ -1,6 +1,6 @@
 //! `sockeye echo`.
 
-use crate::run::{Server, close_of, frame, read_frame, say, text};
+use crate::run::{Server, close_of, frame, hello, read_frame, read_head, say, text};
 use std::io::Write;
 use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
@@ -85,4 +85,18 @@ fn whose_pages_may_connect_is_a_matter_of_origin() {
     assert!(from(&server, "https://example.com") && from(&server, "null"));
     let server = Server::start(&["echo", "--origin", "https://example.com"], "ws");
     assert!(from(&server, "https://example.com") && !from(&server, "https://example.org"));
+}
+
+#[test]
+fn compression_is_agreed_on_unless_it_is_turned_off() {
+    for (options, agreed) in [(&[] as &[&str], true), (&["--no-deflate"], false)] {
+        let server = Server::start(&[&["echo"], options].concat(), "ws");
+        let mut stream = server.tcp();
+        let offer = "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+        let request = hello(server.address, "any").replacen("\r\n\r\n", offer, 1);
+        stream.write_all(request.as_bytes()).unwrap();
+        let head = read_head(&mut stream);
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert_eq!(head.contains("permessage-deflate"), agreed, "{options:?}: {head}");
+    }
 }

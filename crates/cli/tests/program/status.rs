@@ -57,6 +57,15 @@ fn every_coming_and_going_is_told_to_all() {
 }
 
 #[test]
+fn all_who_come_in_a_burst_learn_of_the_last_of_them() {
+    let server = Server::serve();
+    let mut crowd: Vec<Peer> = (0..20).map(|_| server.open("lws-status")).collect();
+    for status in &mut crowd {
+        report_of(status, 20);
+    }
+}
+
+#[test]
 fn requests_for_the_page_are_no_connections() {
     let server = Server::serve();
     let _open = server.tcp();
