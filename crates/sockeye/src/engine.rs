@@ -287,9 +287,9 @@ impl Engine {
         mem::swap(&mut serving, &mut self.core.state.get_mut().wants);
         for id in serving.drain(..) {
             let state = self.core.state.get_mut();
-            let slot = state.slots.get(id);
-            let wanted = slot.is_some_and(|s| s.flags.has(Flags::WANTS) && s.queued() == 0);
-            if wanted && state.begin_turn(id) {
+            let Some(slot) = state.slots.get_mut(id) else { continue };
+            slot.flags.clear(Flags::IN_WANTS);
+            if slot.flags.has(Flags::WANTS) && slot.queued() == 0 && state.begin_turn(id) {
                 self.call_writable(id);
                 self.end_turn(id);
             }
@@ -317,7 +317,11 @@ impl Engine {
             | Kind::Draining => return,
         };
         self.act(id, action);
-        self.core.state.get_mut().review(id);
+        let state = self.core.state.get_mut();
+        if state.is_choked_stream(id) {
+            state.want(id); // it goes on when the socket can take more
+        }
+        state.review(id);
     }
 
     fn fire_timers(&mut self) {

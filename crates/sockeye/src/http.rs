@@ -298,6 +298,15 @@ impl State {
         })
     }
 
+    /// Whether a body is being streamed and the last piece has not been taken whole.
+    pub(crate) fn is_choked_stream(&mut self, id: ConnId) -> bool {
+        let streams = self.exchange(id).is_some_and(|exchange| match exchange.reply {
+            Reply::Sized(_) | Reply::Chunked | Reply::UntilClose => true,
+            Reply::Awaited | Reply::Done => false,
+        });
+        streams && self.slots.get(id).is_some_and(|slot| slot.queued() > 0)
+    }
+
     /// Sends a piece of a streamed body; whether more may follow now.
     fn send_body(&mut self, id: ConnId, piece: &[u8]) -> bool {
         let now = self.millis();

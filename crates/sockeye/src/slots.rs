@@ -99,6 +99,8 @@ impl Flags {
     pub(crate) const CLOSE_SENT: Self = Self(1 << 10);
     /// A message is being sent in parts.
     pub(crate) const IN_PARTS: Self = Self(1 << 13);
+    /// The connection is in `State::wants`.
+    pub(crate) const IN_WANTS: Self = Self(1 << 14);
     /// Our FIN is sent.
     pub(crate) const FIN_SENT: Self = Self(1 << 12);
     /// The peer's FIN has been read.

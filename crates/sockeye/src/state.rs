@@ -281,8 +281,17 @@ impl State {
             if self.announce_writes {
                 self.review(id);
             } else if slot.queued() == 0 {
-                self.wants.push(id);
+                self.serve_next(id);
             } // else the tail's end will bring it here
+        }
+    }
+
+    /// Puts the connection among those whose `writable` is called next, once.
+    pub(crate) fn serve_next(&mut self, id: ConnId) {
+        if let Some(slot) = self.slots.get_mut(id)
+            && slot.flags.newly(Flags::IN_WANTS)
+        {
+            self.wants.push(id);
         }
     }
 

@@ -313,7 +313,7 @@ impl State {
         slot.flags.clear(Flags::FULL);
         slot.shed();
         if wanted {
-            self.wants.push(id);
+            self.serve_next(id);
         }
         if was_full {
             self.resume(id);

@@ -88,7 +88,11 @@ fn play_all(place: &Place, options: &Options, shown: bool) -> Result<(), Trouble
         let programs = play::build(place, variant).map_err(Trouble::Failed)?;
         let began = Instant::now();
         let pairs = play::pairs(place, &suite, variant, &programs, &options.roles, &cases);
-        let plays = play::play(&pairs, &options.roles, &cases).map_err(Trouble::Failed)?;
+        let (plays, troubles) = play::play(&pairs, &options.roles, &cases);
+        if shown {
+            troubles.iter().for_each(|trouble| println!("{trouble}"));
+        }
+        wrong.extend(troubles);
         for (role, verdicts) in &plays {
             let report = report(variant, *role, verdicts, began.elapsed());
             if shown {

@@ -140,12 +140,12 @@ pub(crate) fn pairs<'p>(
 }
 
 /// Plays what `pairs` are for, several at a time, and gives the verdicts on each of `roles` in the
-/// order of `cases`.
+/// order of `cases`, and what came in the way of verdicts.
 pub(crate) fn play(
     pairs: &[Pair<'_>],
     roles: &[Role],
     cases: &[String],
-) -> Result<Vec<(Role, Verdicts)>, String> {
+) -> (Vec<(Role, Verdicts)>, Vec<String>) {
     let played = Mutex::new(Vec::new());
     let queue = Mutex::new(pairs.iter());
     thread::scope(|scope| {
@@ -160,9 +160,12 @@ pub(crate) fn play(
             });
         }
     });
-    let mut verdicts = HashMap::new();
+    let (mut verdicts, mut troubles) = (HashMap::new(), Vec::new());
     for (role, result) in played.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        verdicts.extend(result?.into_iter().map(|(case, verdict)| ((role, case), verdict)));
+        match result {
+            Ok(told) => verdicts.extend(told.into_iter().map(|(case, told)| ((role, case), told))),
+            Err(trouble) => troubles.push(trouble),
+        }
     }
     let mut verdict = |role: Role, case: &String| {
         let verdict = verdicts.remove(&(role, case.clone()));
@@ -170,7 +173,7 @@ pub(crate) fn play(
     };
     let in_order =
         |&role: &Role| (role, cases.iter().map(|case| verdict(role, case)).collect::<Verdicts>());
-    Ok(roles.iter().map(in_order).collect())
+    (roles.iter().map(in_order).collect(), troubles)
 }
 
 impl Pair<'_> {

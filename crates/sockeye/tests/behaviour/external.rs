@@ -17,7 +17,15 @@ fn external(trace: &Trace) -> (Context<sockeye::External>, std::net::SocketAddr)
     (context, address)
 }
 
-/// The descriptor that the context watches besides those known.
+/// What gives a host its turns.
+fn turns_of(host: &Rc<RefCell<Host>>) -> Rc<dyn Fn()> {
+    let host = Rc::clone(host);
+    Rc::new(move || {
+        host.borrow_mut().turn(Duration::ZERO);
+    })
+}
+
+/// The descriptors that the context watches besides those known.
 fn newly_watched(context: &mut Context<sockeye::External>) -> Vec<(RawFd, Interest)> {
     let watched = |change| match change {
         Change::Watch(fd, interest) => (fd, interest),
@@ -97,10 +105,7 @@ fn write_interest_is_there_only_while_something_waits() {
     let address = context.listen("127.0.0.1:0").expect("a listener");
     let clock = Clock::new();
     let host = Rc::new(RefCell::new(Host::new(context, Mode::External, clock.reading())));
-    let turns: Rc<dyn Fn()> = {
-        let host = Rc::clone(&host);
-        Rc::new(move || drop(host.borrow_mut().turn(Duration::ZERO)))
-    };
+    let turns = turns_of(&host);
     let interests = || {
         let mut host = host.borrow_mut();
         host.apply_changes();
@@ -132,10 +137,7 @@ fn the_deadline_is_that_of_the_next_timer_and_is_kept() {
     host.borrow_mut().turn(Duration::ZERO);
     host.borrow_mut().turn(Duration::ZERO);
     assert_eq!(host.borrow().context.deadline(), None, "nothing is due ever");
-    let turns: Rc<dyn Fn()> = {
-        let host = Rc::clone(&host);
-        Rc::new(move || drop(host.borrow_mut().turn(Duration::ZERO)))
-    };
+    let turns = turns_of(&host);
     let mut peer = Peer::connect(address, turns);
     peer.upgrade("/", &[]);
     host.borrow_mut().turn(Duration::ZERO);

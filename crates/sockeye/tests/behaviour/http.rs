@@ -138,6 +138,35 @@ fn a_body_that_nobody_reads_is_not_taken_for_the_next_request() {
 }
 
 #[test]
+fn an_answer_before_the_end_of_the_body_ends_the_connection() {
+    in_every_mode(|mode| {
+        let trace = Trace::default();
+        let site = collecting(&trace)
+            .on_body(|conn, last| Response::text(format!("{} {last}", conn.session.len())).into());
+        let world = serving(mode, site);
+        let mut peer = world.peer();
+        peer.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\nhello");
+        assert_eq!(peer.expect_response().text(), "5 false");
+        let _ = peer.try_send(get("/smuggled"));
+        peer.expect_end();
+        assert_eq!(trace.take(), ["request POST /", "sent", "http closed"]);
+    });
+}
+
+#[test]
+fn a_handler_that_wants_more_body_than_there_is_gets_a_500_sent() {
+    in_every_mode(|mode| {
+        let site = collecting(&Trace::default()).on_body(|_, _| Answer::Body);
+        let world = serving(mode, site);
+        let mut peer = world.peer();
+        peer.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+        assert_eq!(peer.expect_response().status(), 500);
+        peer.send(get("/"));
+        assert_eq!(peer.expect_response().status(), 500);
+    });
+}
+
+#[test]
 fn a_client_that_asks_is_told_to_go_on_with_its_body_if_it_is_wanted() {
     in_every_mode(|mode| {
         let world = serving(mode, collecting(&Trace::default()));

@@ -230,6 +230,29 @@ fn a_stream_of_unknown_length_comes_in_chunks_or_until_the_end_of_the_connection
 }
 
 #[test]
+fn a_choked_stream_goes_on_by_itself_when_the_pipe_is_clear() {
+    in_every_mode(|mode| {
+        let trace = Trace::default();
+        let mut sent = 0;
+        let site = Site::new(&trace)
+            .on_request(|_, _| Response::new(200).stream(Some(700_000)).into())
+            .on_writable(move |_, permit| {
+                let mut permit = Some(permit);
+                while let Some(clear) = permit {
+                    permit = clear.send(&[b'a' + (sent % 26) as u8; 1000]);
+                    sent += 1;
+                }
+                Action::Continue
+            });
+        let world = narrow_world(mode, site);
+        let mut peer = narrow_http_peer(&world);
+        peer.send(get("/"));
+        assert!(peer.expect_response().body == body(700));
+        assert_eq!(world.turns_while_idle(), 0);
+    });
+}
+
+#[test]
 fn a_stream_that_ends_before_its_announced_length_ends_the_connection() {
     in_every_mode(|mode| {
         let trace = Trace::default();

@@ -1,12 +1,11 @@
-//! Handshakes that are answered later, headers added to their answer, messages sent in parts.
+//! Handshakes that are answered later, and what may come in between.
 
 use crate::http::{ask, get};
 use crate::play::{Play, Trace};
 use crate::site::Site;
 use crate::world::{Mode, World, in_every_mode};
-use crate::writability::{narrow, narrow_client};
-use sockeye::{Action, CloseCode, ConnId, Context, Key, MessageKind, Reject, SendError};
-use sockeye_testkit::{Frame, Opcode, upgrade_request};
+use sockeye::{Action, CloseCode, ConnId, Context, Key, MessageKind, Reject};
+use sockeye_testkit::{Frame, upgrade_request};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -41,7 +40,7 @@ impl Patient {
 }
 
 #[test]
-fn a_handshake_can_be_accepted_later_and_what_came_meanwhile_is_not_lost() {
+fn only_the_first_verdict_on_a_handshake_counts() {
     in_every_mode(|mode| {
         let server = Patient::new(mode);
         let mut peer = server.world.peer();
@@ -55,7 +54,7 @@ fn a_handshake_can_be_accepted_later_and_what_came_meanwhile_is_not_lost() {
         assert_eq!(server.world.turns_while_idle(), 0);
         server.world.connections(|all| {
             all.accept(server.key, id, 7);
-            all.accept(server.key, id, 8); // the first answer counts
+            all.accept(server.key, id, 8);
             all.reject(id, Reject::new(403, "no"));
         });
         let head = peer.expect_head();
@@ -68,24 +67,7 @@ fn a_handshake_can_be_accepted_later_and_what_came_meanwhile_is_not_lost() {
 }
 
 #[test]
-fn a_handshake_can_be_rejected_later() {
-    in_every_mode(|mode| {
-        let server = Patient::new(mode);
-        let mut peer = server.world.peer();
-        peer.send(upgrade_request("/", &[]));
-        let id = server.next();
-        server.world.connections(|all| all.reject(id, Reject::new(401, "Who are you?")));
-        let response = peer.expect_response();
-        assert_eq!((response.status(), response.text().as_str()), (401, "Who are you?\n"));
-        peer.expect_eof();
-        server.world.connections(|all| all.accept(server.key, id, 7));
-        server.world.pump();
-        assert_eq!(server.trace.take(), [""; 0]);
-    });
-}
-
-#[test]
-fn a_handshake_that_is_never_answered_gets_503_at_its_deadline() {
+fn a_handshake_after_a_request_that_is_never_answered_ends_once() {
     in_every_mode(|mode| {
         let server = Patient::new(mode);
         let mut peer = server.world.peer();
@@ -113,58 +95,6 @@ fn a_shutdown_ends_handshakes_that_wait() {
         server.world.handle.shutdown();
         peer.expect_end();
         server.world.until("the end", || server.world.is_finished());
-    });
-}
-
-#[test]
-fn headers_that_would_break_the_handshake_cannot_be_added() {
-    in_every_mode(|mode| {
-        let play = Play::new(&Trace::default()).on_upgrade(|hello| {
-            for (name, value) in [
-                ("X-A", "b\r\nX-B: c"),
-                ("X A", "b"),
-                ("Connection", "close"),
-                ("Sec-WebSocket-Accept", "x"),
-            ] {
-                assert!(hello.add_header(name, value).is_err(), "{name}: {value}");
-            }
-            hello.add_header("X-A", "b").map_err(|_| Reject::new(500, "it is allowed"))
-        });
-        let world = World::new(mode, Context::builder().protocol(play));
-        let head = world.peer().upgrade("/", &[]);
-        assert_eq!((head.header("X-A"), head.header("X-B")), (Some("b"), None));
-    });
-}
-
-#[test]
-fn a_message_in_parts_holds_others_back_and_lets_pings_through() {
-    in_every_mode(|mode| {
-        let play = Play::new(&Trace::default()).on_receive(|conn, message| {
-            let permit = conn.permit().expect("the pipe is clear");
-            match message.as_text() {
-                Some("last") => {
-                    let _ = permit.send_part(MessageKind::Binary, b"last", true);
-                    conn.reply("after")
-                }
-                Some(part) => {
-                    let _ = permit.send_part(MessageKind::Text, part.as_bytes(), false);
-                    assert_eq!(conn.send("between"), Err(SendError::Unfinished));
-                    conn.ping(b"between").expect("a ping may lie between");
-                    Action::Continue
-                }
-                None => Action::Abort,
-            }
-        });
-        let world = World::new(mode, narrow(Context::builder().protocol(play)));
-        let mut peer = narrow_client(&world);
-        peer.send_frames(&["first", "second", "last"].map(Frame::text));
-        assert_eq!(peer.expect_frame(), Frame::text("first").not_final());
-        peer.expect_message(Opcode::Ping, b"between");
-        let second = Frame::new(Opcode::Continuation, "second").not_final();
-        assert_eq!(peer.expect_frame(), second);
-        peer.expect_message(Opcode::Ping, b"between");
-        peer.expect_message(Opcode::Continuation, b"last");
-        peer.expect_text("after");
     });
 }
 

@@ -119,6 +119,7 @@ fn writable_asked_for_inside_writable_comes_in_the_next_turn_and_not_in_a_spin()
         let trace = Trace::default();
         let play = Play::new(&trace)
             .on_open(|conn| {
+                conn.set_timer(std::time::Duration::from_secs(1)); // it keeps something
                 conn.request_writable();
                 conn.request_writable(); // twice is once
                 Action::Continue
@@ -397,7 +398,9 @@ fn a_full_queue_drops_messages_under_the_policy_of_dropping() {
         while peer.waiting() > 0 || !is_empty() {
             while let Some(frame) = peer.next_frame() {
                 let text = String::from_utf8(frame.payload).expect("text");
-                numbers.push(text.parse::<u32>().expect("a number"));
+                if text != "is read" {
+                    numbers.push(text.parse::<u32>().expect("a number")); // else a lucky echo
+                }
             }
             world.pump();
         }
