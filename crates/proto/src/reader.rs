@@ -128,6 +128,12 @@ impl Reader {
         self.partial.as_ref().map_or(0, |partial| partial.message.len() + partial.control.len())
     }
 
+    /// Whether anything on the heap is held, for those who check that.
+    #[doc(hidden)]
+    pub fn holds_anything(&self) -> bool {
+        self.partial.is_some()
+    }
+
     fn step<'b>(
         &mut self,
         rules: &Rules,

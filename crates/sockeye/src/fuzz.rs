@@ -320,7 +320,11 @@ impl<'d> Scene<'d> {
             0 => self.peer = None,
             1 => drop(sockeye_sys::shutdown_write(peer.as_fd())),
             2 => self.read(1),
-            _ => self.send(b"\x89\x80\0\0\0\0\x8a\x80\0\0\0\0"),
+            _ => {
+                // A flood of pings, as a client sends them.
+                let pings = [b"\x89\xf8\0\0\0\0".as_slice(), &[b'.'; 120]].concat();
+                self.send(&pings.repeat(1 + what * 4));
+            }
         }
     }
 
@@ -370,7 +374,7 @@ impl<'d> Scene<'d> {
                 self.read(usize::MAX);
             }
             if !worked {
-                return;
+                return self.check_idle();
             }
         }
         panic!("the loop does not come to rest");
@@ -395,6 +399,9 @@ impl<'d> Scene<'d> {
         let queued = slot.queued();
         let most = LIMITS.queue_bytes + crate::transport::CORK + BIGGEST + SLACK;
         assert!(queued <= most, "{queued} bytes are queued");
+        let pauses = state.limits.overflow == Overflow::Pause && state.is_open(id);
+        let over = pauses && queued >= LIMITS.queue_bytes;
+        assert!(!over || slot.holds_back(), "reading goes on while {queued} bytes wait");
         let kept = slot.cold.as_ref().map_or(0, |cold| cold.leftover.len());
         assert!(kept <= BUFFER + fed, "{kept} bytes of input are kept");
         let held = match &slot.phase {
@@ -410,6 +417,30 @@ impl<'d> Scene<'d> {
         };
         assert!(held <= BIGGEST + 125, "{held} bytes of a message are held");
         assert!(!slot.flags.has(Flags::PERMIT), "a permit is left over");
+    }
+
+    /// When nothing is to be done, nothing waits that could go on.
+    fn check_idle(&mut self) {
+        let id = self.id;
+        let state = self.host.engine().core.state.borrow();
+        let Some(slot) = state.slots.get(id) else { return };
+        let desired = slot.desired(state.announce_writes);
+        assert_eq!(slot.registered, Some(desired), "what is watched for");
+        let has = |flag| slot.flags.has(flag);
+        assert!(!has(Flags::FULL) || slot.queued() > 0, "full, but empty");
+        assert!(!has(Flags::WANTS) || slot.queued() > 0, "writable was asked for in vain");
+        assert!(!has(Flags::DOOMED) && !has(Flags::DIRTY), "an end, or output, was forgotten");
+        let kept = slot.cold.as_ref().is_some_and(|cold| !cold.leftover.is_empty());
+        let waits = match &slot.phase {
+            Phase::Exchange(_) | Phase::Waiting(_) => true,
+            Phase::WebSocket(_) => slot.holds_back(),
+            Phase::Request(_)
+            | Phase::Vacant { .. }
+            | Phase::Dialing(_)
+            | Phase::Answer(_)
+            | Phase::Draining => false,
+        };
+        assert!(!kept || waits, "input is kept for nothing");
     }
 
     /// Lets everything come to its end: the deadlines first, then a shutdown.

@@ -2,7 +2,7 @@
 //!
 //! Activity on a connection only stamps its slot. When its bucket comes round, the engine looks
 //! at the stamp and arms the deadline again if it has moved. Arming, disarming and expiry are
-//! O(1), and a connection pays ten bytes whichever deadline it is under.
+//! O(1), and a connection pays 16 bytes whichever deadline it is under.
 
 use crate::slots::{NIL, Slots};
 use std::time::Duration;
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn no_deadline_comes_early_and_none_later_than_two_ticks() {
+    fn no_deadline_comes_early_and_none_later_than_three_ticks() {
         for ms in [0, 1, 63, 64, 65, 999, 10_000, 65_535, 65_536, 65_537, 300_000] {
             let mut world = World::new();
             world.advance(12_345);

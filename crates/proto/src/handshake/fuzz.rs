@@ -66,6 +66,8 @@ pub fn fuzz_accept(data: &[u8]) {
         match hello.check(&head) {
             Ok(accepted) => {
                 assert!(matches!(accepted.subprotocol.as_deref(), None | Some("chat")));
+                let sent = head.headers.get("Sec-WebSocket-Protocol");
+                assert_eq!(sent, accepted.subprotocol.as_deref().map(str::as_bytes));
             }
             Err(mismatch) => assert!(!mismatch.to_string().contains(['\r', '\n'])),
         }

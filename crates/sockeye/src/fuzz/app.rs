@@ -60,6 +60,7 @@ impl<const STREAM: bool> Play<STREAM> {
             b'l' => self.let_loose(conn, usize::from(size)),
             b't' => self.in_parts(conn, &payload[2..]),
             b'k' => drop(all.is_choked(conn.id())),
+            b'f' => all.feed(conn.id(), &payload[2..]),
             b'z' => conn.set_timer(Duration::ZERO),
             _ => {}
         }
