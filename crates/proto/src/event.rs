@@ -14,7 +14,7 @@ pub enum Role {
     Client,
 }
 
-/// What a [`Reader`] goes by. Shared by all connections of a kind, so handed to each call.
+/// What a [`Reader`](crate::Reader) goes by. Shared by all connections of a kind, so handed to each call.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Which end this is.
@@ -81,7 +81,7 @@ impl fmt::Debug for Payload<'_> {
     }
 }
 
-/// What [`Reader::next`] found.
+/// What [`Reader::next`](crate::Reader::next) found.
 #[derive(Debug)]
 pub enum Event<'b> {
     /// The input is used up. Not an error: call again with more.

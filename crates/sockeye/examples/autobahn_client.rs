@@ -21,7 +21,7 @@ fn play<const STREAMING: bool>(options: &Options) -> Result<(), Box<dyn Error>> 
     let mut suite = Suite { context, key, told, url };
     let (first, last) = match options.cases {
         Some(range) => range,
-        None => (1, suite.visit("/getCaseCount")?.parse()?),
+        None => (1, String::from_utf8(suite.visit("/getCaseCount")?)?.parse()?),
     };
     for case in first..=last {
         suite.visit(&format!("/runCase?case={case}&agent={agent}"))?;
@@ -41,13 +41,13 @@ struct Suite<'u, const STREAMING: bool> {
 
 impl<const STREAMING: bool> Suite<'_, STREAMING> {
     /// Opens a connection and serves it to its end. Returns what was said on it and not echoed.
-    fn visit(&mut self, target: &str) -> Result<String, Box<dyn Error>> {
+    fn visit(&mut self, target: &str) -> Result<Vec<u8>, Box<dyn Error>> {
         let connect = Connect::to(&format!("{}{target}", self.url))?;
         self.context.connections().connect(&connect, self.key.id())?;
         loop {
             self.context.service(None)?;
             if let Some(told) = self.told.take() {
-                return Ok(String::from_utf8(told?)?);
+                return Ok(told?);
             }
         }
     }

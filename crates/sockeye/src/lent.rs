@@ -424,7 +424,9 @@ impl<'c> Connections<'c> {
         let mut state = self.state();
         let registration = self.core.registrations.get(usize::from(protocol.0));
         let id = state.dial(connect, protocol, registration)?;
-        self.later(&state);
+        if !state.inside {
+            self.core.inbox.wake(); // its deadline must be set, also while a name is looked up
+        }
         Ok(id)
     }
 

@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn what_is_compressed_inflates_with_and_without_context() {
-        let options = DeflateOptions { threshold: 0, ..DeflateOptions::default() };
+        let options = DeflateOptions { threshold: 1, ..DeflateOptions::default() };
         let mut shared = Deflaters::new(&options);
         for bits in 9..=15 {
             let mut own = Deflater::new(&options, bits);
@@ -313,5 +313,7 @@ mod tests {
         assert!(shared.compress(15, None, &noise).is_none());
         assert!(shared.compress(15, None, &[b'a'; 127]).is_none());
         assert!(shared.compress(15, None, &[b'a'; 128]).is_some());
+        let all = DeflateOptions { threshold: 0, ..DeflateOptions::default() };
+        assert!(Deflaters::new(&all).compress(15, None, &noise).is_some(), "0 compresses all");
     }
 }

@@ -82,7 +82,18 @@ pub fn fuzz_origin(data: &[u8]) {
     if verdict == OriginVerdict::Same {
         assert!(!origin.contains(['@', '\\', '?', '#', ' ']) && !host.contains(['@', '/']));
         assert_eq!(origin.matches('/').count(), 2);
+        let (_, page) = origin.split_once("://").expect("an origin has a scheme");
+        let (page, here) = (without_port(page), without_port(host));
+        let addresses = page.starts_with('[') && here.starts_with('[');
+        assert!(addresses || page.eq_ignore_ascii_case(here), "{page:?} is not {here:?}");
     }
     let checked = OriginPolicy::SameHost.check(Some(origin), host);
     assert_eq!(checked.is_ok(), verdict == OriginVerdict::Same);
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some(_) | None => authority,
+    }
 }

@@ -296,6 +296,19 @@ fn the_deadline_of_connecting_holds_while_a_name_is_looked_up() {
 }
 
 #[test]
+fn a_loop_that_only_hears_its_descriptors_learns_of_the_deadline_at_once() {
+    for mode in [Mode::Tickless, Mode::Nested] {
+        if mode == Mode::Nested && !crate::world::CAN_NEST {
+            continue;
+        }
+        let clients = Clients::new(mode);
+        clients.world.pump();
+        clients.connect_to("ws://a.third.name.that.does.not.exist.invalid/");
+        assert_eq!(clients.world.turn(), sockeye::Turn::Worked); // before the look-up is done
+    }
+}
+
+#[test]
 fn an_answer_can_be_turned_down() {
     in_every_mode(|mode| {
         let clients = Clients::of(mode, |trace| {
