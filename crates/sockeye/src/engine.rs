@@ -210,13 +210,12 @@ impl Engine {
     fn after_output(&mut self, id: ConnId) {
         match self.kind(id) {
             Kind::Draining => self.core.state.get_mut().drained(id),
-            Kind::Exchange => self.finish_exchange(id),
-            Kind::Gone
-            | Kind::Dialing
-            | Kind::Answer
-            | Kind::Request
-            | Kind::Waiting
-            | Kind::WebSocket => {}
+            Kind::Exchange => {
+                self.finish_exchange(id);
+                self.core.state.get_mut().review(id); // what comes now must wait
+            }
+            Kind::Waiting => self.core.state.get_mut().review(id),
+            Kind::Gone | Kind::Dialing | Kind::Answer | Kind::Request | Kind::WebSocket => {}
         }
     }
 
