@@ -14,7 +14,8 @@ pub enum Role {
     Client,
 }
 
-/// What a [`Reader`](crate::Reader) goes by. Shared by all connections of a kind, so handed to each call.
+/// What a [`Reader`](crate::Reader) goes by. Shared by all connections of a kind, so handed to each
+/// call.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Which end this is.

@@ -130,7 +130,9 @@ fn a_body_that_nobody_reads_is_not_taken_for_the_next_request() {
         peer.send(format!(
             "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{inner}"
         ));
-        assert_eq!(peer.expect_response().text(), "POST /x");
+        let response = peer.expect_response();
+        assert_eq!(response.text(), "POST /x");
+        assert_eq!(response.head.header("Connection"), Some("close"), "it says so");
         peer.expect_rest_and_end();
         assert_eq!(trace.count("request"), 1);
         assert_eq!(trace.count("http closed"), 1);
