@@ -2,7 +2,7 @@
 //!
 //! | to change | open |
 //! |---|---|
-//! | options and help texts | `args.rs` |
+//! | options and help texts | `args/` |
 //! | the page and its three protocols | `serve/` |
 //! | the echo server | `echo.rs` |
 //! | the client | `connect/` |

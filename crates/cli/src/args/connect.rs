@@ -1,0 +1,74 @@
+//! `sockeye connect`.
+
+use super::{DeflateArgs, LogArgs};
+use sockeye::Connect;
+
+pub(super) const EXAMPLES: &str = "\
+Each line of standard input is sent as one message, without its newline; each message that
+comes is printed as one line. At the end of standard input the connection is closed with 1000,
+and what has not come by then is not waited for: use --count to wait for answers.
+
+Exit status:
+  0    closed with 1000, or without a code; or --count messages have come
+  1    could not connect; or standard output could not be written
+  2    wrong usage; or a line of standard input cannot be sent
+  3    the server closed with another code
+  4    the connection was lost, or the server broke the protocol
+  130  ended by SIGINT (143: SIGTERM), after closing with 1000; a second one ends at once
+
+Examples:
+  sockeye connect ws://127.0.0.1:7681
+  echo hello | sockeye connect ws://127.0.0.1:9001 --count 1
+  sockeye connect ws://127.0.0.1:7681 --subprotocol dumb-increment-protocol --count 20
+  sockeye connect ws://example.com/chat --origin http://example.com --header 'Cookie: a=b'";
+
+/// Options of `sockeye connect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConnectArgs {
+    /// Where to, as `ws://host:port/path`; the port is 80 unless given
+    #[arg(value_parser = url)]
+    pub(crate) url: String,
+    /// Offer this subprotocol; give it several times to offer several, the favourite first
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subprotocol: Vec<String>,
+    /// Send binary messages instead of text
+    #[arg(long)]
+    pub(crate) binary: bool,
+    /// Close after N messages have come, and not at the end of standard input
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Send this Origin, as a browser would
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) origin: Option<String>,
+    /// Add a header to the request; may be given several times
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) deflate: DeflateArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+fn url(text: &str) -> Result<String, sockeye::ConnectError> {
+    Connect::to(text).map(|_| text.to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.trim().to_owned())),
+        _ => Err("it is not of the form `Name: value`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_cut_at_the_first_colon() {
+        let expected = ("Referer".to_owned(), "http://a/".to_owned());
+        assert_eq!(header("Referer:  http://a/ "), Ok(expected));
+        assert!(header("no colon").is_err());
+        assert!(header(": no name").is_err());
+    }
+}

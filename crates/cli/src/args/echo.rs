@@ -1,0 +1,56 @@
+//! `sockeye echo`.
+
+use super::{DeflateArgs, ListenArgs, LogArgs};
+use sockeye::OriginPolicy;
+
+pub(super) const EXAMPLES: &str = "\
+Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once.
+
+Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
+130 or 143 ended by a second SIGINT or SIGTERM.
+
+Examples:
+  sockeye echo
+  sockeye echo --port 0                          any free port; stdout says which
+  sockeye echo --origin any                      for pages of all sites
+  sockeye echo --origin https://example.com      for pages of this site";
+
+/// Options of `sockeye echo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EchoArgs {
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+    /// Whose pages may connect: `any`, `same-host`, or one origin. Clients that are no browsers
+    /// always may
+    #[arg(long, default_value = "same-host", value_name = "ORIGIN", value_parser = origin_policy)]
+    pub(crate) origin: OriginPolicy,
+    #[command(flatten)]
+    pub(crate) deflate: DeflateArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+fn origin_policy(text: &str) -> Result<OriginPolicy, &'static str> {
+    match text {
+        "any" => Ok(OriginPolicy::Any),
+        "same-host" => Ok(OriginPolicy::SameHost),
+        _ if text == "null" || text.contains("://") => {
+            Ok(OriginPolicy::List(vec![text.to_owned()]))
+        }
+        _ => Err("it is neither `any` nor `same-host` nor an origin such as https://example.com"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_checked_for_their_form() {
+        assert_eq!(origin_policy("any"), Ok(OriginPolicy::Any));
+        assert!(
+            matches!(origin_policy("http://a:1"), Ok(OriginPolicy::List(list)) if list.len() == 1)
+        );
+        assert!(origin_policy("example.com").is_err());
+    }
+}

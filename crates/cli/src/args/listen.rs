@@ -1,0 +1,14 @@
+//! Where a server listens, and how it ends.
+
+use std::net::IpAddr;
+
+/// Where a server listens.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListenArgs {
+    /// The TCP port; 0 for any that is free
+    #[arg(long, default_value_t = 7681)]
+    pub(crate) port: u16,
+    /// The IP address; 0.0.0.0 or :: for all of this machine
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub(crate) bind: IpAddr,
+}

@@ -1,0 +1,58 @@
+//! The command line: one file for each command, and one for each group of options that several
+//! commands share.
+
+mod connect;
+mod deflate;
+mod echo;
+mod listen;
+mod log;
+mod serve;
+
+pub(crate) use connect::ConnectArgs;
+pub(crate) use deflate::DeflateArgs;
+pub(crate) use echo::EchoArgs;
+pub(crate) use listen::ListenArgs;
+pub(crate) use log::LogArgs;
+pub(crate) use serve::ServeArgs;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  sockeye serve                                  a page to draw on, at http://127.0.0.1:7681/
+  sockeye echo --port 9001                       an echo server at ws://127.0.0.1:9001
+  sockeye connect ws://127.0.0.1:9001            talk to it, line by line
+  sockeye help connect                           all about one command";
+
+/// WebSocket servers and a client: a drawing board to try, an echo, a terminal.
+#[derive(Debug, Parser)]
+#[command(name = "sockeye", version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a page with a shared drawing board, a counter and live connections.
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(ServeArgs),
+    /// Send every message back where it came from.
+    #[command(after_help = echo::EXAMPLES)]
+    Echo(EchoArgs),
+    /// Talk to a server: lines in, lines out.
+    #[command(after_help = connect::EXAMPLES)]
+    Connect(ConnectArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_put_together_right() {
+        Args::command().debug_assert();
+    }
+}

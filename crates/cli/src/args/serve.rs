@@ -1,0 +1,26 @@
+//! `sockeye serve`.
+
+use super::{DeflateArgs, ListenArgs, LogArgs};
+
+pub(super) const EXAMPLES: &str = "\
+Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once.
+
+Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
+130 or 143 ended by a second SIGINT or SIGTERM.
+
+Examples:
+  sockeye serve
+  sockeye serve --port 8080 --bind 0.0.0.0       for other machines too
+  sockeye serve --log err,warn,notice,info       a line per connection on stderr
+  sockeye serve -d 15                            the same, as the manual numbers the levels";
+
+/// Options of `sockeye serve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    pub(crate) deflate: DeflateArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
