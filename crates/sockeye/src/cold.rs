@@ -10,7 +10,7 @@ pub(crate) struct Cold {
     pub(crate) tail: Tail,
     /// Input that was read but not looked at, because the connection was paused. At most one
     /// receive buffer, and what `feed` was given.
-    pub(crate) leftover: Vec<u8>,
+    pub(crate) leftover: Leftover,
     /// The user timer, as it stands in `State::timers`: nanoseconds of loop time.
     pub(crate) timer: Option<u64>,
 }
@@ -18,6 +18,53 @@ pub(crate) struct Cold {
 impl Cold {
     pub(crate) fn is_empty(&self) -> bool {
         self.tail.bytes == 0 && self.leftover.is_empty() && self.timer.is_none()
+    }
+}
+
+/// Input that waits. Taking some of it moves nothing, so that a burst of small requests, each of
+/// which stops the next, costs no more than its length.
+#[derive(Default)]
+pub(crate) struct Leftover {
+    bytes: Vec<u8>,
+    /// How much of it has been taken. Invariant: less than the length, or both are zero.
+    taken: usize,
+}
+
+impl Leftover {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Puts more at the end.
+    pub(crate) fn append(&mut self, more: &[u8]) {
+        if self.taken > self.bytes.len() / 2 {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.bytes.extend_from_slice(more);
+    }
+
+    /// What waits.
+    pub(crate) fn waiting(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.taken..]
+    }
+
+    /// Only the last `len` bytes wait any longer.
+    pub(crate) fn keep_last(&mut self, len: usize) {
+        self.taken = self.bytes.len() - len;
+        if len == 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+impl From<&[u8]> for Leftover {
+    fn from(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), taken: 0 }
     }
 }
 

@@ -9,6 +9,7 @@
 //!  connect ──▶ Dialing ──▶ Answer ───┘            loss, abort, deadline: any ──▶ Vacant
 //! ```
 
+use crate::cold::Leftover;
 use crate::connect::{Answering, Dial};
 use crate::handshake::{PartialHead, Waiting};
 use crate::http::Exchange;
@@ -240,7 +241,7 @@ impl State {
         slot.phase = Phase::Draining;
         slot.flags.clear(Flags::WANTS);
         if let Some(cold) = &mut slot.cold {
-            cold.leftover = Vec::new();
+            cold.leftover = Leftover::default();
         }
         self.set_timer(id, None);
         self.arm(id, Deadline::Drain);

@@ -1,5 +1,6 @@
 //! From bytes to callbacks, and from what callbacks return to deeds.
 
+use crate::cold::Leftover;
 use crate::conn::Phase;
 use crate::connect::{Answering, ConnectError};
 use crate::engine::{Engine, Kind};
@@ -22,18 +23,24 @@ use std::time::Duration;
 
 impl Engine {
     /// Takes what was read, phase by phase: bytes that follow a head belong to what it began.
-    pub(crate) fn input(&mut self, id: ConnId, bytes: &mut [u8]) {
+    /// How many of the last ones must wait.
+    #[must_use]
+    pub(crate) fn input(&mut self, id: ConnId, bytes: &mut [u8]) -> usize {
         let mut rest = bytes;
         while !rest.is_empty() {
-            match self.kind(id) {
+            let next = match self.kind(id) {
                 Kind::WebSocket => self.frames(id, &mut rest),
                 Kind::Request => self.request(id, &mut rest),
                 Kind::Exchange => self.exchange_input(id, &mut rest),
-                Kind::Waiting => self.core.state.get_mut().keep(id, &mut rest),
+                Kind::Waiting => Next::Wait,
                 Kind::Answer => self.answer_head(id, &mut rest),
-                Kind::Draining | Kind::Gone | Kind::Dialing => return,
+                Kind::Draining | Kind::Gone | Kind::Dialing => return 0,
+            };
+            if let Next::Wait = next {
+                return rest.len();
             }
         }
+        0
     }
 
     /// Does what a callback returned. Whether the connection goes on taking input.
@@ -58,8 +65,8 @@ impl Engine {
         }
     }
 
-    /// The frames in `rest`, one by one, until it is used up or must be kept.
-    fn frames(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+    /// The frames in `rest`, one by one, until it is used up or must wait.
+    fn frames(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let (protocol, at) = self.at(id);
         let service = &mut self.services[protocol];
         let registration = &self.core.registrations[protocol];
@@ -73,14 +80,14 @@ impl Engine {
                 Gate::Open { client: false } | Gate::Closing { client: false } => {
                     &registration.server
                 }
-                Gate::Held => return state.keep(id, rest),
+                Gate::Held => return Next::Wait,
                 Gate::Shut => return discard(rest),
             };
             let closing = matches!(gate, Gate::Closing { .. });
-            let Some(event) = state.next_event(id, rules, rest) else { return };
+            let Some(event) = state.next_event(id, rules, rest) else { return discard(rest) };
             let (core, lent) = (&self.core, &mut *service);
             let action = match event {
-                Ok(Event::NeedMore) => return,
+                Ok(Event::NeedMore) => return Next::GoOn,
                 Ok(Event::Message { kind, payload }) if !closing => {
                     drop(state);
                     lent.receive(core, at, Message::received(kind, payload))
@@ -107,23 +114,22 @@ impl Engine {
                 Ok(Event::Close(frame)) => {
                     state.peer_closed(id, frame);
                     drop(state);
-                    discard(rest);
                     self.websocket_ended(id, By::Peer, Cause::Close);
-                    return self.core.state.get_mut().drain(id);
+                    self.core.state.get_mut().drain(id);
+                    return discard(rest);
                 }
                 Err(violation) => {
                     drop(state);
-                    discard(rest);
-                    return self.violated(id, violation);
+                    self.violated(id, violation);
+                    return discard(rest);
                 }
             };
             match action {
                 Action::Continue => {}
                 action @ (Action::Close(..) | Action::Abort) => {
-                    if !self.act(id, action) {
-                        *rest = &mut [];
-                    }
-                    return; // `input` comes back here with what is left
+                    let goes_on = self.act(id, action);
+                    // `input` comes back here with what is left.
+                    return if goes_on { Next::GoOn } else { discard(rest) };
                 }
             }
         }
@@ -140,11 +146,11 @@ impl Engine {
     }
 
     /// A request head, or a part of it.
-    fn request(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+    fn request(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let state = self.core.state.get_mut();
         let slot = state.slots.at_mut(id.index);
         let kept_alive = slot.link.kind == Deadline::KeepAlive;
-        let Phase::Request(partial) = &mut slot.phase else { return };
+        let Phase::Request(partial) = &mut slot.phase else { return Next::GoOn };
         let mut partial = partial.take();
         if kept_alive {
             state.arm(id, Deadline::Handshake);
@@ -153,13 +159,21 @@ impl Engine {
             Ok(Some(head)) => head,
             Ok(None) => {
                 state.slots.at_mut(id.index).phase = Phase::Request(partial);
-                return;
+                return Next::GoOn;
             }
             Err(error) => {
-                return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
+                self.refuse(id, &Refusal::new(error.status(), error.to_string()));
+                return Next::GoOn;
             }
         };
-        let head = match RequestHead::parse(&head, &state.head_limits()) {
+        self.request_head(id, &head);
+        Next::GoOn
+    }
+
+    /// A whole request head: a handshake, or any other request.
+    fn request_head(&mut self, id: ConnId, head: &[u8]) {
+        let limits = self.core.state.get_mut().head_limits();
+        let head = match RequestHead::parse(head, &limits) {
             Ok(head) => head,
             Err(error) => {
                 return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
@@ -341,12 +355,12 @@ impl Engine {
         }
     }
 
-    /// Input while a request is being answered: its body if the handler wants it, else kept.
-    fn exchange_input(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+    /// Input while a request is being answered: its body if the handler wants it; else it waits.
+    fn exchange_input(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let state = self.core.state.get_mut();
-        let Some(exchange) = state.exchange(id) else { return };
+        let Some(exchange) = state.exchange(id) else { return Next::GoOn };
         if !exchange.reads_body() || exchange.reply != Reply::Awaited {
-            return state.keep(id, rest);
+            return Next::Wait;
         }
         let mut input: &[u8] = rest;
         let before = input.len();
@@ -364,11 +378,12 @@ impl Engine {
                 self.body_piece(id, &[], true);
             }
             Err(error) => {
-                *rest = &mut [];
-                return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
+                self.refuse(id, &Refusal::new(error.status(), error.to_string()));
+                return discard(rest);
             }
         }
         *rest = &mut mem::take(rest)[used..];
+        Next::GoOn
     }
 
     /// If all of the answer has left, says so to the handler and goes on to the next request.
@@ -410,10 +425,10 @@ impl Engine {
     }
 
     /// The head of a server's answer to our handshake, or a part of it.
-    fn answer_head(&mut self, id: ConnId, rest: &mut &mut [u8]) {
+    fn answer_head(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let state = self.core.state.get_mut();
         let slot = state.slots.at_mut(id.index);
-        let Phase::Answer(answering) = &mut slot.phase else { return };
+        let Phase::Answer(answering) = &mut slot.phase else { return Next::GoOn };
         let mut partial = answering.head.take();
         let head = match state.collect_head(&mut partial, rest) {
             Ok(Some(head)) => head,
@@ -421,16 +436,20 @@ impl Engine {
                 if let Phase::Answer(answering) = &mut state.slots.at_mut(id.index).phase {
                     answering.head = partial;
                 }
-                return;
+                return Next::GoOn;
             }
-            Err(error) => return self.connect_failed(id, ConnectError::Head(error)),
+            Err(error) => {
+                self.connect_failed(id, ConnectError::Head(error));
+                return discard(rest);
+            }
         };
         let phase = mem::replace(&mut state.slots.at_mut(id.index).phase, Phase::Draining);
-        let Phase::Answer(answering) = phase else { return };
+        let Phase::Answer(answering) = phase else { return Next::GoOn };
         match self.accept_answer(id, &answering, &head) {
             Ok((session, deflate)) => self.open(id, answering.protocol, session, deflate),
             Err(error) => self.connect_failed(id, error),
         }
+        Next::GoOn
     }
 
     fn accept_answer(
@@ -466,8 +485,18 @@ impl Engine {
     }
 }
 
-fn discard(rest: &mut &mut [u8]) {
+/// What becomes of the input that is left.
+enum Next {
+    /// It is looked at anew.
+    GoOn,
+    /// It waits until reading goes on.
+    Wait,
+}
+
+/// Nothing is left: nobody wants it any more.
+fn discard(rest: &mut &mut [u8]) -> Next {
     *rest = &mut [];
+    Next::GoOn
 }
 
 /// Whether a connection's frames are looked at now.
@@ -496,15 +525,14 @@ impl State {
     }
 
     /// Keeps input that must wait; at most one receive buffer, since nothing is read meanwhile.
-    pub(crate) fn keep(&mut self, id: ConnId, rest: &mut &mut [u8]) {
-        if let Some(slot) = self.slots.get_mut(id) {
-            let mut kept = rest.to_vec();
+    pub(crate) fn keep(&mut self, id: ConnId, mut kept: Leftover) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        if !kept.is_empty() {
             let leftover = &mut slot.cold().leftover;
-            kept.append(leftover); // what `feed` brought meanwhile comes after
+            kept.append(leftover.waiting()); // what `feed` brought meanwhile comes after
             *leftover = kept;
-            self.review(id);
         }
-        *rest = &mut [];
+        self.review(id);
     }
 
     /// Gives the connection a turn, though nothing may have come for it.

@@ -3,6 +3,7 @@
 //! Every path into a connection is a turn: its output gathers, callbacks run, the output leaves,
 //! and only then are the consequences for other connections taken.
 
+use crate::cold::Leftover;
 use crate::conn::Phase;
 use crate::connect::ConnectError;
 use crate::handle::Letter;
@@ -241,7 +242,13 @@ impl Engine {
         }
         let mut buffer = mem::take(&mut self.buffer);
         match state.receive(id, &mut buffer) {
-            Received::Bytes(n) => self.input(id, &mut buffer[..n]),
+            Received::Bytes(n) => {
+                let waits = self.input(id, &mut buffer[..n]);
+                if waits > 0 {
+                    let kept = Leftover::from(&buffer[n - waits..n]);
+                    self.core.state.get_mut().keep(id, kept);
+                }
+            }
             Received::NotYet => {}
             Received::Lost(lost) => self.lost(id, lost),
         }
@@ -271,11 +278,11 @@ impl Engine {
                 continue;
             }
             let slot = state.slots.at_mut(id.index);
-            let mut kept = slot.cold.as_mut().map(|cold| mem::take(&mut cold.leftover));
-            if let Some(kept) = kept.as_mut().filter(|kept| !kept.is_empty()) {
-                self.input(id, kept);
-            }
-            self.core.state.get_mut().review(id);
+            let kept = slot.cold.as_mut().map(|cold| mem::take(&mut cold.leftover));
+            let mut kept = kept.unwrap_or_default();
+            let waits = self.input(id, kept.waiting());
+            kept.keep_last(waits);
+            self.core.state.get_mut().keep(id, kept);
             self.end_turn(id);
         }
     }

@@ -402,7 +402,7 @@ impl<'c> Connections<'c> {
     pub fn feed(&self, id: ConnId, bytes: &[u8]) {
         let mut state = self.state();
         if let Some(slot) = state.slots.get_mut(id) {
-            slot.cold().leftover.extend_from_slice(bytes);
+            slot.cold().leftover.append(bytes);
             state.resume(id);
         }
         self.later(&state);

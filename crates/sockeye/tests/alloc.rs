@@ -1,7 +1,10 @@
 //! What messages and idle connections cost in memory, counted at the allocator.
 
 use allocation_counter::measure;
-use sockeye::{Action, Conn, Context, Handshake, Key, Message, Protocol, Reject};
+use sockeye::{
+    Action, Answer, Conn, Context, Handshake, Http, HttpConn, Key, Message, Protocol, Reject,
+    Request, Response,
+};
 use sockeye_testkit::{Frame, Peer, idle, upgrade_request};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -101,4 +104,37 @@ fn an_idle_connection_holds_at_most_160_bytes() {
     let each = held / (COUNT as i64 - 1);
     assert!(each <= MOST, "{each} bytes for each idle connection, {once} for the first");
     println!("{each} bytes for each idle connection, {once} for the first");
+}
+
+struct Site;
+
+impl Http for Site {
+    type Session = ();
+
+    fn request(&mut self, _: &mut HttpConn<'_, Self>, _: &Request<'_>) -> Answer {
+        Response::text("fine").into()
+    }
+}
+
+#[test]
+fn a_burst_of_requests_costs_no_more_than_as_many_single_ones() {
+    const COUNT: u64 = 2000;
+    const MOST: u64 = 3000; // bytes allocated for each, in whatever time they are freed again
+    let mut context = Context::builder().http(Site).build().expect("a context");
+    let address = context.listen("127.0.0.1:0").expect("a listener");
+    let peer = thread::spawn(move || {
+        let mut peer = Peer::connect(address, idle());
+        peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(COUNT as usize));
+        for _ in 0..COUNT {
+            assert_eq!(peer.expect_response().body, b"fine");
+        }
+    });
+    let measured = measure(|| {
+        while !peer.is_finished() || !context.connections().is_empty() {
+            context.service(None).expect("the loop goes on");
+        }
+    });
+    peer.join().expect("no panic");
+    let each = measured.bytes_total / COUNT;
+    assert!(each <= MOST, "{each} bytes allocated for each of {COUNT} requests");
 }
