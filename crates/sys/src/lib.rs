@@ -47,8 +47,8 @@ pub use interest::{Interest, Readiness};
 pub use limits::{descriptor_limits, open_descriptors, raise_descriptor_limit};
 pub use poller::{Events, Poller};
 pub use socket::{
-    AcceptFailure, Connect, KeepAlive, ListenOptions, accept, connect, listen, local_addr,
-    peer_addr, recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay,
+    AcceptFailure, Connect, KeepAlive, ListenOptions, accept, connect, connect_datagram, listen,
+    local_addr, peer_addr, recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay,
     set_nonblocking, shutdown_write, take_error,
 };
 pub use wake::Waker;

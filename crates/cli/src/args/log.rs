@@ -1,8 +1,9 @@
 //! What is logged, and where to.
 
 use sockeye::log::Levels;
+use std::path::PathBuf;
 
-/// What is logged on stderr.
+/// What is logged, and where to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArgs {
     /// Log these levels: err, warn, notice, info, debug, parser, header, ext, client, latency,
@@ -13,8 +14,52 @@ pub(crate) struct LogArgs {
     /// on
     #[arg(short, value_name = "NUMBER", value_parser = level_bits, conflicts_with = "log")]
     pub(crate) debug: Option<Levels>,
+    /// Log to `stderr`; as `json` on stderr, an object a line; to `syslog` at /dev/log or to the
+    /// `journal` of systemd, or with `:PATH` behind at another socket
+    #[arg(long, value_name = "WHERE", default_value = "stderr", value_parser = log_to)]
+    pub(crate) log_to: LogTo,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LogTo {
+    Stderr,
+    Json,
+    /// The log daemon, at its usual socket or at this one.
+    Syslog(Option<PathBuf>),
+    /// The journal, at its usual socket or at this one.
+    Journal(Option<PathBuf>),
 }
 
 fn level_bits(text: &str) -> Result<Levels, std::num::ParseIntError> {
     text.parse().map(Levels::from_bits)
+}
+
+fn log_to(text: &str) -> Result<LogTo, &'static str> {
+    let (kind, path) = match text.split_once(':') {
+        Some((kind, path)) if !path.is_empty() => (kind, Some(PathBuf::from(path))),
+        Some(_) => return Err("there is no path behind the colon"),
+        None => (text, None),
+    };
+    match (kind, path) {
+        ("stderr", None) => Ok(LogTo::Stderr),
+        ("json", None) => Ok(LogTo::Json),
+        ("syslog", path) => Ok(LogTo::Syslog(path)),
+        ("journal", path) => Ok(LogTo::Journal(path)),
+        _ => Err("there are stderr, json, syslog, syslog:PATH, journal and journal:PATH"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_to_log_to_are_checked() {
+        assert_eq!(log_to("syslog"), Ok(LogTo::Syslog(None)));
+        assert_eq!(log_to("journal:/a:b"), Ok(LogTo::Journal(Some("/a:b".into()))));
+        for wrong in ["", "Syslog", "stderr:/x", "json:", "syslog:", ":/dev/log", "/dev/log"] {
+            assert!(log_to(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) use connect::ConnectArgs;
 pub(crate) use deflate::DeflateArgs;
 pub(crate) use echo::EchoArgs;
 pub(crate) use listen::ListenArgs;
-pub(crate) use log::LogArgs;
+pub(crate) use log::{LogArgs, LogTo};
 pub(crate) use serve::ServeArgs;
 
 use clap::{Parser, Subcommand};

@@ -1,7 +1,10 @@
-//! What is logged on stderr.
+//! What is logged, and where to.
 
 use crate::run::{Server, finish};
 use rustix::process::Signal;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the server says about a connection that comes and goes.
 fn log_with(options: &[&str]) -> String {
@@ -36,4 +39,75 @@ fn normal_operation_is_silent_unless_asked_otherwise() {
     assert_eq!(log_with(&[]), "");
     assert_eq!(log_with(&["--log", "none"]), "");
     assert_eq!(log_with(&["-d", "0"]), "");
+}
+
+/// A log daemon: its socket, and the file that is its address.
+struct Daemon {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Daemon {
+    fn start(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sockeye-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path); // of an earlier run
+        let socket = UnixDatagram::bind(&path).expect("the path is free");
+        socket.set_read_timeout(Some(Duration::from_secs(60))).expect("it is longer than nothing");
+        Self { socket, path }
+    }
+
+    fn read(&self) -> String {
+        let mut buffer = [0; 10_000];
+        let n = self.socket.recv(&mut buffer).expect("a message in time");
+        String::from_utf8(buffer[..n].to_vec()).expect("messages are text")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[test]
+fn the_system_log_gets_priority_identity_and_process() {
+    let daemon = Daemon::start("syslog");
+    let place = format!("syslog:{}", daemon.path.display());
+    assert_eq!(log_with(&["--log", "info", "--log-to", &place]), "", "nothing on stderr");
+    let line = daemon.read();
+    let rest = line.strip_prefix("<30>sockeye[").unwrap_or_else(|| panic!("{line}"));
+    let (pid, text) = rest.split_once("]: ").unwrap_or_else(|| panic!("{line}"));
+    assert!(pid.parse::<u32>().is_ok() && text.contains("closed by peer"), "{line}");
+}
+
+#[test]
+fn a_missing_log_daemon_stops_nothing() {
+    assert_eq!(log_with(&["--log", "all", "--log-to", "syslog:/nowhere/at/all"]), "");
+    assert_eq!(log_with(&["--log", "all", "--log-to", "journal:/nowhere/at/all"]), "");
+}
+
+#[test]
+fn the_journal_gets_an_entry_with_fields() {
+    let daemon = Daemon::start("journal");
+    let place = format!("journal:{}", daemon.path.display());
+    assert_eq!(log_with(&["--log", "info", "--log-to", &place]), "", "nothing on stderr");
+    let entry = daemon.read();
+    let lines: Vec<&str> = entry.lines().collect();
+    assert!(lines[0].starts_with("MESSAGE=connection "), "{entry}");
+    for line in ["PRIORITY=6", "SYSLOG_IDENTIFIER=sockeye", "SOCKEYE_LEVEL=INFO"] {
+        assert!(lines.contains(&line), "{entry}");
+    }
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let log = log_with(&["--log", "info", "--log-to", "json"]);
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert_eq!(object["level"], "INFO", "{line}");
+        assert!(object["message"].as_str().is_some_and(|text| text.contains("closed")), "{line}");
+        let time = object["time"].as_str().expect("a string");
+        assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T' && time.len() == 27, "{line}");
+    }
 }

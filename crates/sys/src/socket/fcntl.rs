@@ -11,6 +11,11 @@ pub(super) fn stream_socket(family: AddressFamily) -> Result<OwnedFd> {
     prepared(socket(family, SocketType::STREAM, None)?)
 }
 
+/// A datagram socket between processes of this machine.
+pub(super) fn local_datagram_socket() -> Result<OwnedFd> {
+    prepared(socket(AddressFamily::UNIX, SocketType::DGRAM, None)?)
+}
+
 /// The next connection, and its peer if it has an address.
 pub(super) fn accept_from(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Option<SocketAddrAny>)> {
     let (accepted, peer) = acceptfrom(listener)?;

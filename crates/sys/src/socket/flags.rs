@@ -12,6 +12,11 @@ pub(super) fn stream_socket(family: AddressFamily) -> Result<OwnedFd> {
     socket_with(family, SocketType::STREAM, flags(), None)
 }
 
+/// A datagram socket between processes of this machine.
+pub(super) fn local_datagram_socket() -> Result<OwnedFd> {
+    socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags(), None)
+}
+
 /// The next connection, and its peer if it has an address.
 pub(super) fn accept_from(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Option<SocketAddrAny>)> {
     acceptfrom_with(listener, flags())

@@ -1,8 +1,9 @@
-//! TCP sockets: making them, moving bytes, and the options that matter here.
+//! Sockets: making them, moving bytes, and the options that matter here.
 
 mod accept;
 mod address;
 mod connect;
+mod datagram;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(sockeye_poll_backend)))]
 #[path = "flags.rs"]
 mod descriptor;
@@ -16,6 +17,7 @@ mod stream;
 pub use accept::{AcceptFailure, accept};
 pub use address::{local_addr, peer_addr};
 pub use connect::{Connect, connect, take_error};
+pub use datagram::connect_datagram;
 pub use listen::{ListenOptions, listen};
 pub use options::{KeepAlive, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking};
 pub use stream::{recv, send, send_vectored, shutdown_write};

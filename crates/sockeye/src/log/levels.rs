@@ -1,11 +1,6 @@
-//! Log levels and the emitter (manual, "Debug logging").
-//!
-//! Levels are a bit set, as in the manual. Without an emitter of its own a program gets the
-//! messages through the `log` crate; a level that is off costs one load.
+//! Log levels as a bit set, numbered as the manual does.
 
 use std::fmt;
-use std::sync::RwLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A set of log levels.
 ///
@@ -126,58 +121,6 @@ impl std::str::FromStr for Levels {
         })
     }
 }
-
-/// Takes one message: its level and its text, without a newline.
-pub type Emitter = Box<dyn Fn(Levels, &fmt::Arguments<'_>) + Send + Sync>;
-
-static LEVELS: AtomicU32 = AtomicU32::new(Levels::DEFAULT.0);
-static EMITTER: RwLock<Option<Emitter>> = RwLock::new(None);
-
-/// Chooses which levels are emitted, for the whole process.
-pub fn set_levels(levels: Levels) {
-    LEVELS.store(levels.0, Ordering::Relaxed);
-}
-
-/// Which levels are emitted.
-pub fn levels() -> Levels {
-    Levels(LEVELS.load(Ordering::Relaxed))
-}
-
-/// Sends messages to `emitter` instead of the `log` crate, for the whole process.
-pub fn set_emitter(emitter: Emitter) {
-    // A poisoned lock means that an emitter panicked while replacing itself: the value is whole.
-    *EMITTER.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(emitter);
-}
-
-/// Emits a message if its level is on.
-pub fn emit(level: Levels, message: fmt::Arguments<'_>) {
-    if LEVELS.load(Ordering::Relaxed) & level.0 == 0 {
-        return;
-    }
-    let emitter = EMITTER.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    match &*emitter {
-        Some(emit) => emit(level, &message),
-        None => ::log::log!(target: "sockeye", facade_level(level), "{message}"),
-    }
-}
-
-fn facade_level(level: Levels) -> ::log::Level {
-    match level {
-        Levels::ERR => ::log::Level::Error,
-        Levels::WARN => ::log::Level::Warn,
-        Levels::NOTICE | Levels::INFO => ::log::Level::Info,
-        Levels::DEBUG => ::log::Level::Debug,
-        Levels(_) => ::log::Level::Trace,
-    }
-}
-
-/// The library's own shorthand: `note!(WARN, "…")`.
-macro_rules! note {
-    ($level:ident, $($message:tt)*) => {
-        $crate::log::emit($crate::log::Levels::$level, format_args!($($message)*))
-    };
-}
-pub(crate) use note;
 
 #[cfg(test)]
 mod tests {
