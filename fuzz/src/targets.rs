@@ -56,6 +56,7 @@ pub const TARGETS: &[Target] = &[
         sockeye::fuzz::connection_outcome,
         CONNECTION,
     ),
+    plain("cipher_list", sockeye::fuzz::fuzz_cipher_list, CIPHERS),
 ];
 
 const fn plain(name: &'static str, run: fn(&[u8]), words: &'static [&'static [u8]]) -> Target {
@@ -113,6 +114,26 @@ const BODY: &[&[u8]] = &[
     b"ffffffffffffffff",
     b"0x1",
     b"\n",
+];
+
+const CIPHERS: &[&[u8]] = &[
+    b":",
+    b"!",
+    b"-",
+    b"+",
+    b"@STRENGTH",
+    b"@SECLEVEL=4",
+    b"ALL",
+    b"DEFAULT",
+    b"HIGH",
+    b"AES128",
+    b"AESGCM",
+    b"CHACHA20",
+    b"aRSA",
+    b"aECDSA",
+    b"RC4-MD5",
+    b"ECDHE-RSA-AES128-GCM-SHA256",
+    b"TLS_AES_128_GCM_SHA256",
 ];
 
 const LISTS: &[&[u8]] = &[b", ", b",,", b"\"", b"\\\"", b"\"a,b\"", b";", b"=", b" ", b"\t", b"\\"];

@@ -47,6 +47,11 @@ pub fn connection_outcome(data: &[u8]) -> u64 {
     play.end()
 }
 
+/// A cipher list.
+pub fn fuzz_cipher_list(data: &[u8]) {
+    crate::tls::cipher_list::fuzz(data);
+}
+
 /// The receive buffer, and so what a paused connection may keep.
 const BUFFER: usize = 4096;
 /// The most that is sent as one message or response.

@@ -76,6 +76,7 @@ mod registered;
 mod resolve;
 mod slots;
 mod state;
+pub mod tls;
 mod transport;
 mod wheel;
 
