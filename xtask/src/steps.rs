@@ -11,8 +11,9 @@ use crate::{autobahn, foreign, fuzz, tidy};
 /// Long enough for a cold build on a small machine; only there so that nothing hangs for ever.
 pub(crate) const LIMIT: Duration = Duration::from_secs(1800);
 
-/// Forces the `poll(2)` fallback where `epoll(7)` exists.
-pub(crate) const POLL_BACKEND: &str = "--cfg sockeye_poll_backend";
+/// Forces what other systems have to do with: `poll(2)` where `epoll(7)` exists, and keepalive
+/// whose times are the system's where each socket has its own.
+pub(crate) const POLL_BACKEND: &str = "--cfg sockeye_poll_backend --cfg sockeye_keepalive_switch";
 
 /// Every step.
 pub(crate) const ALL: &[Step] = &[
@@ -33,7 +34,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "poll-backend",
-        about: "the tests once more, over poll(2) instead of epoll(7)",
+        about: "the tests once more, over poll(2) and keepalive that is only on or off",
         slow: true,
         run: poll_backend,
     },

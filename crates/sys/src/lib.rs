@@ -8,7 +8,8 @@
 //!
 //! Linux and Android use epoll(7), eventfd(2), timerfd_create(2) and accept4(2); every other Unix
 //! uses poll(2), a pipe, a thread and fcntl(2). `--cfg sockeye_poll_backend` selects that second
-//! set on Linux too, so that it is tested where the first one is. Each pair sits side by side:
+//! set on Linux too, so that it is tested where the first one is; `--cfg sockeye_keepalive_switch`
+//! does so for the last row. Each pair sits side by side:
 //!
 //! | module      | Linux        | other Unix  | what it provides                                    |
 //! |-------------|--------------|-------------|-----------------------------------------------------|
@@ -17,10 +18,11 @@
 //! | `alarm`     | `timerfd.rs` | `thread.rs` | a descriptor that becomes readable at a moment      |
 //! | `attention` | `set.rs`     | `pipe.rs`   | [`Attention`]: wake-up and alarm behind one descriptor |
 //! | `socket`    | `flags.rs`   | `fcntl.rs`  | sockets that are born non-blocking and closed on exec |
+//! | `socket/keepalive` | `times.rs` | `switch.rs` | when probes are sent; `switch.rs` is for OpenBSD only |
 //!
 //! A port to another system adds a file to each of these rows, and looks at `socket/stream.rs`
-//! (how a send to a closed peer is kept from raising `SIGPIPE`), `socket/options.rs` (which
-//! keep-alive options there are) and `limits.rs` (where open descriptors can be counted).
+//! (how a send to a closed peer is kept from raising `SIGPIPE`), `socket/keepalive/` (which options
+//! for each socket there are) and `limits.rs` (where open descriptors can be counted).
 //!
 //! # Rules that hold throughout
 //!
@@ -47,8 +49,8 @@ pub use interest::{Interest, Readiness};
 pub use limits::{descriptor_limits, open_descriptors, raise_descriptor_limit};
 pub use poller::{Events, Poller};
 pub use socket::{
-    AcceptFailure, Connect, KeepAlive, ListenOptions, accept, connect, connect_datagram, listen,
-    local_addr, peer_addr, recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay,
-    set_nonblocking, shutdown_write, take_error,
+    AcceptFailure, Connect, HAS_USER_TIMEOUT, ListenOptions, TcpKeepalive, accept, connect,
+    connect_datagram, listen, local_addr, peer_addr, recv, send, send_vectored, set_keepalive,
+    set_linger_zero, set_nodelay, set_nonblocking, set_user_timeout, shutdown_write, take_error,
 };
 pub use wake::Waker;

@@ -12,9 +12,9 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use sockeye_sys::{
-    AcceptFailure, Connect, Interest, KeepAlive, ListenOptions, accept, connect, listen,
+    AcceptFailure, Connect, Interest, ListenOptions, TcpKeepalive, accept, connect, listen,
     local_addr, peer_addr, recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay,
-    set_nonblocking, shutdown_write, take_error,
+    set_nonblocking, set_user_timeout, shutdown_write, take_error,
 };
 use support::{LOOPBACK, listener, pair, recv_exactly, wait_for};
 
@@ -236,24 +236,75 @@ fn nodelay_goes_on_and_off() {
 }
 
 #[test]
-fn keep_alive_takes_its_times_and_goes_off_again() {
+fn keepalive_takes_its_times_and_goes_off_again() {
     let (client, _server) = pair();
-    let keep_alive = KeepAlive {
+    let before = sockopt::tcp_keepidle(&client).unwrap();
+    let keepalive = TcpKeepalive {
         time: Duration::from_secs(30),
-        interval: Duration::from_millis(1500),
         probes: 4,
+        interval: Duration::from_millis(1500),
     };
-    set_keepalive(client.as_fd(), Some(&keep_alive)).unwrap();
+    set_keepalive(client.as_fd(), Some(&keepalive)).unwrap();
     assert!(sockopt::socket_keepalive(&client).unwrap());
-    #[cfg(not(target_os = "openbsd"))]
-    {
+    if cfg!(any(target_os = "openbsd", sockeye_keepalive_switch)) {
+        assert_eq!(sockopt::tcp_keepidle(&client).unwrap(), before, "the system's own");
+    } else {
         assert_eq!(sockopt::tcp_keepidle(&client).unwrap(), Duration::from_secs(30));
         assert_eq!(sockopt::tcp_keepintvl(&client).unwrap(), Duration::from_secs(2));
         assert_eq!(sockopt::tcp_keepcnt(&client).unwrap(), 4);
-        let zero = KeepAlive { time: Duration::ZERO, ..keep_alive };
+        let zero = TcpKeepalive { time: Duration::ZERO, ..keepalive };
         let error = set_keepalive(client.as_fd(), Some(&zero)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
     set_keepalive(client.as_fd(), None).unwrap();
     assert!(!sockopt::socket_keepalive(&client).unwrap());
+}
+
+#[test]
+fn keepalive_values_that_pass_the_check_are_taken_and_others_are_not() {
+    let (client, _server) = pair();
+    let most = Duration::from_secs(TcpKeepalive::MOST_SECONDS);
+    let probes = TcpKeepalive::MOST_PROBES;
+    for (time, probes, interval, fits) in [
+        (Duration::from_nanos(1), 1, Duration::from_nanos(1), true),
+        (most, probes, most, true),
+        (Duration::ZERO, probes, most, false),
+        (most, 0, most, false),
+        (most, probes, Duration::ZERO, false),
+        (most + Duration::from_nanos(1), probes, most, false),
+        (most, probes + 1, most, false),
+        (most, probes, most + Duration::from_nanos(1), false),
+    ] {
+        let keepalive = TcpKeepalive { time, probes, interval };
+        assert_eq!(keepalive.check().is_ok(), fits, "{keepalive:?}");
+        if !cfg!(sockeye_keepalive_switch) {
+            let taken = set_keepalive(client.as_fd(), Some(&keepalive)).is_ok();
+            assert_eq!(taken, fits, "{keepalive:?}");
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn the_user_timeout_is_in_milliseconds_and_bounded() {
+    let (client, _server) = pair();
+    for (timeout, millis) in [(1_500_000_u64, 1500), (1, 1), (0, 0)] {
+        set_user_timeout(client.as_fd(), Duration::from_micros(timeout)).unwrap();
+        assert_eq!(sockopt::tcp_user_timeout(&client).unwrap(), millis);
+    }
+    let error = set_user_timeout(client.as_fd(), Duration::MAX).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_unix_socket_has_no_options_of_tcp() {
+    let (socket, _other) = UnixStream::pair().unwrap();
+    let keepalive = TcpKeepalive::default();
+    assert!(set_nodelay(socket.as_fd(), true).is_err());
+    let error = set_user_timeout(socket.as_fd(), Duration::from_secs(1)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    if !cfg!(sockeye_keepalive_switch) {
+        let error = set_keepalive(socket.as_fd(), Some(&keepalive)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    }
 }

@@ -10,6 +10,7 @@ mod descriptor;
 #[cfg(not(all(any(target_os = "linux", target_os = "android"), not(sockeye_poll_backend))))]
 #[path = "fcntl.rs"]
 mod descriptor;
+mod keepalive;
 mod listen;
 mod options;
 mod stream;
@@ -18,6 +19,7 @@ pub use accept::{AcceptFailure, accept};
 pub use address::{local_addr, peer_addr};
 pub use connect::{Connect, connect, take_error};
 pub use datagram::connect_datagram;
+pub use keepalive::{HAS_USER_TIMEOUT, TcpKeepalive, set_keepalive, set_user_timeout};
 pub use listen::{ListenOptions, listen};
-pub use options::{KeepAlive, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking};
+pub use options::{set_linger_zero, set_nodelay, set_nonblocking};
 pub use stream::{recv, send, send_vectored, shutdown_write};
