@@ -12,16 +12,17 @@ use crate::log::note;
 use crate::protocol::Protocol;
 use crate::registered::{Registered, Service};
 use crate::state::{Core, ProtocolId, Registration, State};
+use crate::tcp::TcpOptions;
 use sockeye_proto::handshake::OriginPolicy;
 use sockeye_proto::{DeflateOptions, Deflaters, Role, Rules};
-use sockeye_sys::Attention;
+use sockeye_sys::{Attention, TcpKeepalive};
 use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where the loop takes the time from.
 pub(crate) type Clock = Box<dyn Fn() -> Instant>;
@@ -43,6 +44,7 @@ pub struct Builder {
     registrations: Vec<(Registration, Route)>,
     http: Option<Box<dyn HttpService>>,
     limits: Limits,
+    tcp: TcpOptions,
     origins: OriginPolicy,
     proxies: Vec<IpAddr>,
     filter: Option<AcceptFilter>,
@@ -61,6 +63,7 @@ impl Builder {
             registrations: Vec::new(),
             http: None,
             limits: Limits::default(),
+            tcp: TcpOptions::default(),
             origins: OriginPolicy::default(),
             proxies: Vec::new(),
             filter: None,
@@ -110,6 +113,36 @@ impl Builder {
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Lets TCP look after silent connections, accepted and opened (manual, "TCP Keepalive"); off
+    /// by default, since [`Limits::ping_after`] finds out more: that the peer's program lives too.
+    /// For connections on which pings are switched off, or that the peer's program may leave alone
+    /// for long. A connection that fails so ends with [`Cause::Broken`](crate::Cause::Broken).
+    ///
+    /// ```
+    /// use sockeye::{Context, TcpKeepalive};
+    /// use std::time::Duration;
+    ///
+    /// let time = Duration::from_secs(20);
+    /// let context =
+    ///     Context::builder().tcp_keepalive(TcpKeepalive { time, ..Default::default() }).build()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn tcp_keepalive(mut self, keepalive: impl Into<Option<TcpKeepalive>>) -> Self {
+        self.tcp.keepalive = keepalive.into();
+        self
+    }
+
+    /// Ends connections whose peer acknowledges or takes nothing of what was sent for so long
+    /// (`TCP_USER_TIMEOUT`, RFC 5482), and bounds how long TCP tries to connect. By default it is
+    /// the system's bound, a quarter of an hour or so. Counted in milliseconds, at most 24 days;
+    /// where the system has no such option, [`build`](Self::build) fails. Together with
+    /// [`tcp_keepalive`](Self::tcp_keepalive) it also takes the place of the number of probes
+    /// (tcp(7)).
+    pub fn tcp_user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.tcp.user_timeout = timeout.into();
         self
     }
 
@@ -196,6 +229,7 @@ impl Builder {
         if self.registrations.len() >= usize::from(u16::MAX) {
             return Err(io::Error::other("too many protocols"));
         }
+        self.tcp.check()?;
         let attention = Attention::new()?;
         let inbox = Inbox::new(attention.waker(), self.limits.notices, self.context);
         let mut limits = self.limits;
@@ -211,6 +245,7 @@ impl Builder {
         let (origins, proxies) = (self.origins, self.proxies);
         let router = Router { routes: names.zip(routes).collect(), origins, proxies };
         let mut state = State::new(limits, registrations.len(), &inbox, (self.clock)());
+        state.tcp = self.tcp;
         state.deflaters = self.deflate.map(|options| Box::new(Deflaters::new(&options)));
         state.announce_writes = self.announce_writes;
         state.announce_forgets = external || cfg!(sockeye_poll_backend);

@@ -13,7 +13,7 @@ use sockeye_proto::uri::{Url, UrlError};
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use std::{io, mem};
 
@@ -236,6 +236,7 @@ impl State {
                 // Both outcomes make the socket writable, which `connected` waits for.
                 Ok((fd, _)) => {
                     dial.current = Some(address);
+                    self.tcp.apply(fd.as_fd());
                     self.set_fd(id, Some(fd));
                     return;
                 }
@@ -264,10 +265,6 @@ impl State {
 
     fn send_request(&mut self, id: ConnId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
-        if let Some(fd) = slot.fd() {
-            // Not fatal: without it, small messages are slower.
-            let _ = sockeye_sys::set_nodelay(fd, true);
-        }
         let Phase::Dialing(dial) = mem::replace(&mut slot.phase, Phase::Draining) else { return };
         let Dial { hello, protocol, target, .. } = *dial;
         let mut request = Vec::new();

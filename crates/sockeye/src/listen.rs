@@ -167,8 +167,7 @@ impl Listeners {
 impl State {
     /// A connection that has just been accepted.
     fn begin_connection(&mut self, fd: OwnedFd) -> ConnId {
-        // Not fatal: without it, small messages are slower.
-        let _ = sockeye_sys::set_nodelay(fd.as_fd(), true);
+        self.tcp.apply(fd.as_fd());
         let id = self.insert(Phase::Request(None), Some(fd));
         self.accepted += 1;
         self.arm(id, Deadline::Handshake);

@@ -9,6 +9,7 @@ use crate::keys::MaskKeys;
 use crate::message::{By, Cause};
 use crate::resolve::Resolver;
 use crate::slots::{ConnId, Flags, NIL, Slot, Slots, UNBOUND};
+use crate::tcp::TcpOptions;
 use crate::wheel::{Deadline, Wheel};
 use sockeye_proto::{DeflateOptions, Deflaters, Inflaters, Rules};
 use sockeye_sys::Interest;
@@ -72,6 +73,7 @@ pub(crate) struct State {
     /// What an external loop watches for which connection.
     pub(crate) watched: HashMap<RawFd, ConnId>,
     pub(crate) limits: Limits,
+    pub(crate) tcp: TcpOptions,
     pub(crate) keys: MaskKeys,
     /// What connections that keep no context compress and inflate with.
     pub(crate) inflaters: Inflaters,
@@ -116,6 +118,7 @@ impl State {
             announced: 0,
             watched: HashMap::new(),
             limits,
+            tcp: TcpOptions::default(),
             keys: MaskKeys::new(),
             inflaters: Inflaters::new(),
             deflaters: None,

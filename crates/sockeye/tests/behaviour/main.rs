@@ -9,6 +9,7 @@ mod handles;
 mod handshake;
 mod http;
 mod http_limits;
+mod keepalive;
 mod later;
 mod negotiation;
 mod pausing;

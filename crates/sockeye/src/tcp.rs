@@ -1,0 +1,50 @@
+//! What the socket of every connection is told about TCP.
+
+use crate::log::note;
+use sockeye_sys::TcpKeepalive;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// The options that the application chooses, for server and client alike.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TcpOptions {
+    pub(crate) keepalive: Option<TcpKeepalive>,
+    pub(crate) user_timeout: Option<Duration>,
+}
+
+impl TcpOptions {
+    /// Whether this system takes them: tried on a socket, before there are connections.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        if let Some(keepalive) = &self.keepalive {
+            keepalive.check()?;
+        }
+        let Some(timeout) = self.user_timeout else { return Ok(()) };
+        let milliseconds = timeout.as_nanos().div_ceil(1_000_000);
+        if milliseconds == 0 || milliseconds > i32::MAX as u128 {
+            let why = "the TCP user timeout must be more than 0 and at most 24 days";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        if !sockeye_sys::HAS_USER_TIMEOUT {
+            let why = "this system has no TCP user timeout";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        }
+        Ok(())
+    }
+
+    /// Tells a new socket.
+    pub(crate) fn apply(&self, fd: BorrowedFd<'_>) {
+        // Not fatal: without it, small messages are slower.
+        let _ = sockeye_sys::set_nodelay(fd, true);
+        let keepalive = self.keepalive.iter().map(|k| sockeye_sys::set_keepalive(fd, Some(k)));
+        let timeout = self.user_timeout.iter().map(|&t| sockeye_sys::set_user_timeout(fd, t));
+        for result in keepalive.chain(timeout) {
+            match result {
+                Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+                    note!(WARN, "a socket does not take its TCP options: {error}");
+                }
+                Ok(()) | Err(_) => {} // a Unix socket has none, and needs none
+            }
+        }
+    }
+}
