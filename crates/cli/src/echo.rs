@@ -13,9 +13,9 @@ const MESSAGE_BYTES: u64 = 64 << 20;
 pub(crate) fn run(args: &EchoArgs) -> Ending {
     logging::begin(&args.log, Levels::DEFAULT);
     let limits = Limits { message_bytes: MESSAGE_BYTES, fragments: u32::MAX, ..Limits::default() };
-    let context = Context::builder()
+    let builder = args.peers.apply(Context::builder(), limits);
+    let context = builder
         .protocol_for_any(Echo)
-        .limits(limits)
         .origins(args.origin.clone())
         .compression(args.deflate.options())
         .build();

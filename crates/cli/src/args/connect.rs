@@ -1,6 +1,6 @@
 //! `sockeye connect`.
 
-use super::{DeflateArgs, LogArgs};
+use super::{DeflateArgs, LogArgs, PeerArgs};
 use sockeye::Connect;
 
 pub(super) const EXAMPLES: &str = "\
@@ -43,6 +43,8 @@ pub(crate) struct ConnectArgs {
     /// Add a header to the request; may be given several times
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) peers: PeerArgs,
     #[command(flatten)]
     pub(crate) deflate: DeflateArgs,
     #[command(flatten)]

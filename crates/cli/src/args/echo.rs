@@ -1,6 +1,6 @@
 //! `sockeye echo`.
 
-use super::{DeflateArgs, ListenArgs, LogArgs};
+use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs};
 use sockeye::OriginPolicy;
 
 pub(super) const EXAMPLES: &str = "\
@@ -24,6 +24,8 @@ pub(crate) struct EchoArgs {
     /// always may
     #[arg(long, default_value = "same-host", value_name = "ORIGIN", value_parser = origin_policy)]
     pub(crate) origin: OriginPolicy,
+    #[command(flatten)]
+    pub(crate) peers: PeerArgs,
     #[command(flatten)]
     pub(crate) deflate: DeflateArgs,
     #[command(flatten)]

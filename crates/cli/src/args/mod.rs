@@ -6,13 +6,16 @@ mod deflate;
 mod echo;
 mod listen;
 mod log;
+mod peers;
 mod serve;
+mod time;
 
 pub(crate) use connect::ConnectArgs;
 pub(crate) use deflate::DeflateArgs;
 pub(crate) use echo::EchoArgs;
 pub(crate) use listen::ListenArgs;
 pub(crate) use log::{LogArgs, LogTo};
+pub(crate) use peers::PeerArgs;
 pub(crate) use serve::ServeArgs;
 
 use clap::{Parser, Subcommand};

@@ -34,7 +34,8 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
     let (feeder, lines) = input::channel();
     let limits =
         Limits { message_bytes: MESSAGE_BYTES.into(), fragments: u32::MAX, ..Limits::default() };
-    let mut builder = Context::builder().limits(limits).compression(args.deflate.options());
+    let builder = args.peers.apply(Context::builder(), limits);
+    let mut builder = builder.compression(args.deflate.options());
     let talk = builder.register(Talk::new(args, lines, Rc::clone(&output), Rc::clone(&ending)));
     let mut context = builder.build()?;
     let handle = context.handle();

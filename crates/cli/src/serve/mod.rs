@@ -32,7 +32,8 @@ pub(crate) fn run(args: &ServeArgs) -> Ending {
 
 fn context(args: &ServeArgs) -> io::Result<Context> {
     let limits = Limits { message_bytes: MESSAGE_BYTES, ..Limits::default() };
-    let builder = Context::builder().limits(limits).compression(args.deflate.options());
+    let builder = args.peers.apply(Context::builder(), limits);
+    let builder = builder.compression(args.deflate.options());
     let mut builder = builder.http(Page::new());
     let bell = Bell::default();
     let counter = builder.register(Counter::new(bell.clone()));

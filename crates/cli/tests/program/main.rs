@@ -4,6 +4,7 @@ mod connect;
 mod counter;
 mod echo;
 mod ending;
+mod link;
 mod logging;
 mod mirror;
 mod page;

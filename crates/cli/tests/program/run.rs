@@ -14,6 +14,9 @@ use tungstenite::{ClientRequestBuilder, Message, WebSocket};
 /// Only so that nothing waits for ever; no test asks how long something took.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the program is.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sockeye");
+
 /// A running program, ended with the test.
 pub(crate) struct Program {
     child: Child,
@@ -22,7 +25,12 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it with all three streams piped.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let child = command(args)
+        Self::spawn(command(args))
+    }
+
+    /// Starts a command with all three streams piped.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -48,6 +56,10 @@ impl Program {
 
     pub(crate) fn stderr(&mut self) -> ChildStderr {
         self.child.stderr.take().expect("stderr is asked for once")
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -77,7 +89,7 @@ impl Drop for Program {
 
 /// The program, not started.
 pub(crate) fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sockeye"));
+    let mut command = Command::new(PROGRAM);
     command.args(args);
     command
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 #[test]
 fn wrong_usage_is_explained_on_stderr_with_status_2() {
-    let wrong: [(&[&str], &str); 14] = [
+    let wrong: [(&[&str], &str); 20] = [
         (&["swim"], "swim"),
         (&["serve", "--port", "65536"], "--port"),
         (&["serve", "--bind", "nowhere"], "--bind"),
@@ -15,6 +15,12 @@ fn wrong_usage_is_explained_on_stderr_with_status_2() {
         (&["serve", "-d", "7", "--log", "err"], "--log"),
         (&["serve", "--origin", "any"], "--origin"),
         (&["echo", "--origin", "example.com"], "--origin"),
+        (&["serve", "--keepalive", "soon"], "--keepalive"),
+        (&["echo", "--keepalive", "0s"], "keepalive time"),
+        (&["connect", "ws://127.0.0.1/", "--keepalive", "1s,200,1s"], "127"),
+        (&["serve", "--ping", "0s"], "--ping"),
+        (&["echo", "--user-timeout", "0s"], "--user-timeout"),
+        (&["echo", "--user-timeout", "1 day"], "as in 1500ms"),
         (&["connect"], "URL"),
         (&["connect", "ftp://127.0.0.1/"], "ftp"),
         (&["connect", "wss://127.0.0.1/"], "TLS"),

@@ -1,0 +1,215 @@
+//! A link that goes down under a connection: three ways to notice it, each alone.
+//!
+//! Each test makes two network namespaces and a pair of virtual interfaces between them. They
+//! belong to two processes that end with this one, so nothing is left behind however it ends.
+
+use crate::run::{PROGRAM, Program};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+
+const SERVER: &str = "10.213.0.1";
+const CLIENT: &str = "10.213.0.2";
+
+/// What is logged or said of a connection whose packets get no answer. Which it is depends on
+/// whether the system has looked for the neighbour in the meantime.
+const GONE: [&str; 2] = ["connection broke: timed out", "connection broke: host unreachable"];
+
+/// Silence after which a peer is given up as dead, for TCP: 3 s in all.
+const SOON: &str = "1s,2,1s";
+
+/// Where times are the system's, those of the namespace are these, whatever the program is told.
+const IS_SWITCH: bool = cfg!(sockeye_keepalive_switch);
+
+/// A process with a network of its own.
+struct Namespace {
+    holder: Child,
+}
+
+impl Namespace {
+    /// What is lacking, if there can be none.
+    fn new() -> Result<Self, String> {
+        // `cat` ends with its input, which ends with this process.
+        let mut command = Command::new("unshare");
+        command.args(["--net", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let holder = command.spawn().map_err(|error| format!("unshare: {error}"))?;
+        let mut namespace = Self { holder };
+        // Once it echoes, the namespace exists.
+        let (stdin, stdout) = (&mut namespace.holder.stdin, &mut namespace.holder.stdout);
+        let _ = stdin.as_mut().expect("it is piped").write_all(b"x");
+        let read = stdout.as_mut().expect("it is piped").read_exact(&mut [0]);
+        read.map_err(|_| "no network namespace can be made; it takes root".to_owned())?;
+        Ok(namespace)
+    }
+
+    /// A program in it, not started.
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.holder.id())).arg(program).args(args);
+        command
+    }
+
+    fn set_up(&self, device: &str, address: &str) -> Result<(), String> {
+        run(self.command("ip", &["address", "add", &format!("{address}/24"), "dev", device]))?;
+        run(self.command("ip", &["link", "set", device, "up"]))?;
+        if IS_SWITCH {
+            for (name, value) in [("time", 1), ("probes", 2), ("intvl", 1)] {
+                let line = format!("echo {value} > /proc/sys/net/ipv4/tcp_keepalive_{name}");
+                run(self.command("sh", &["-c", &line]))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+fn run(mut command: Command) -> Result<(), String> {
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr))),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
+}
+
+/// Two networks with a link between them.
+struct Link {
+    server: Namespace,
+    client: Namespace,
+}
+
+impl Link {
+    fn new() -> Result<Self, String> {
+        let link = Self { server: Namespace::new()?, client: Namespace::new()? };
+        let (at, to) = (link.server.holder.id().to_string(), link.client.holder.id().to_string());
+        let mut add = Command::new("ip");
+        add.args(["link", "add", "near", "netns", &at, "type", "veth"]);
+        add.args(["peer", "name", "far", "netns", &to]);
+        run(add)?;
+        link.server.set_up("near", SERVER)?;
+        link.client.set_up("far", CLIENT)?;
+        Ok(link)
+    }
+
+    /// Takes the link down at the client's end.
+    fn cut(&self) {
+        run(self.client.command("ip", &["link", "set", "far", "down"])).expect("there is a link");
+    }
+}
+
+/// A link, unless this machine cannot have one; in CI it must.
+fn link() -> Option<Link> {
+    match Link::new() {
+        Ok(link) => Some(link),
+        Err(why) if std::env::var("CI").as_deref() == Ok("true") => panic!("{why}"),
+        Err(why) => {
+            println!("skipped: {why}");
+            None
+        }
+    }
+}
+
+/// A server and a client with an open connection between them.
+struct Pair {
+    server: Program,
+    client: Program,
+    heard: BufReader<std::process::ChildStdout>,
+}
+
+impl Pair {
+    fn start(link: &Link, server: &[&str], client: &[&str]) -> Self {
+        let at = ["--bind", SERVER, "--port", "0", "--log", "info"];
+        let mut server = Program::spawn(link.server.command(PROGRAM, &[server, &at].concat()));
+        let mut line = String::new();
+        server.stdout().read_line(&mut line).expect("stdout is text");
+        let (_, address) = line.trim_end().split_once("://").expect("an address");
+        let url = format!("ws://{address}");
+        let mut client =
+            Program::spawn(link.client.command(PROGRAM, &[&["connect", &url], client].concat()));
+        let heard = client.stdout();
+        Self { server, client, heard }
+    }
+
+    /// The next message that comes to the client.
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.heard.read_line(&mut line).expect("stdout is text");
+        line
+    }
+
+    /// Waits until both ends have acknowledged everything, so that TCP has nothing to send again.
+    fn until_silent(&self) {
+        for program in [&self.server, &self.client] {
+            let path = format!("/proc/{}/net/tcp", program.id());
+            let all_acknowledged = || {
+                let sockets = std::fs::read_to_string(&path).expect("it runs");
+                let queues = sockets.lines().skip(1).map(|line| line.split_whitespace().nth(4));
+                queues.flatten().all(|queues| queues.starts_with("00000000:"))
+            };
+            while !all_acknowledged() {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// The line in which the server logs the end of the connection, of which it says one of these.
+    fn expect_logged(&mut self, reasons: &[&str]) {
+        let mut log = BufReader::new(self.server.stderr());
+        let mut lines = String::new();
+        while !reasons.iter().any(|reason| lines.contains(reason)) {
+            let more = log.read_line(&mut lines).expect("stderr is text");
+            assert!(more > 0, "none of {reasons:?} in {lines}");
+        }
+    }
+
+    /// The client's last words, which are one of these.
+    fn expect_lost(&mut self, reasons: &[&str]) {
+        let (status, said) = self.client.verdict();
+        let named = reasons.iter().any(|reason| said.contains(&format!("lost: {reason}")));
+        assert!(status == Some(4) && named, "status {status:?}: {said}");
+    }
+}
+
+#[test]
+fn keepalive_ends_both_ends_of_a_connection_that_only_waits() {
+    let Some(link) = link() else { return };
+    let keepalive = if IS_SWITCH { "1000s" } else { SOON };
+    let options = ["--ping", "off", "--keepalive", keepalive];
+    let server = [&["echo"], &options[..]].concat();
+    let mut pair = Pair::start(&link, &server, &options);
+    pair.client.say(b"hello\n");
+    assert_eq!(pair.hear(), "hello\n");
+    pair.until_silent();
+    link.cut();
+    pair.expect_lost(&GONE);
+    pair.expect_logged(&GONE);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_user_timeout_ends_a_connection_whose_data_is_not_acknowledged() {
+    let Some(link) = link() else { return };
+    let server = ["serve", "--ping", "off", "--user-timeout", "1s"];
+    let client = ["--ping", "off", "--subprotocol", "dumb-increment-protocol"];
+    let mut pair = Pair::start(&link, &server, &client);
+    assert_eq!(pair.hear(), "0\n");
+    link.cut(); // numbers go on being sent
+    pair.expect_logged(&GONE);
+}
+
+#[test]
+fn a_ping_without_answer_ends_both_ends() {
+    let Some(link) = link() else { return };
+    let options = ["--ping", "1s,1s"];
+    let server = [&["echo"], &options[..]].concat();
+    let mut pair = Pair::start(&link, &server, &options);
+    pair.client.say(b"hello\n");
+    assert_eq!(pair.hear(), "hello\n");
+    link.cut();
+    pair.expect_lost(&["no pong within 1s"]);
+    pair.expect_logged(&["no pong within 1s"]);
+}
