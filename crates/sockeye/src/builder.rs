@@ -234,6 +234,7 @@ impl Builder {
         let inbox = Inbox::new(attention.waker(), self.limits.notices, self.context);
         let mut limits = self.limits;
         limits.connections = Some(connection_limit(limits.connections)?);
+        limits.queue_bytes = limits.queue_bytes.max(1); // room for none would hold for ever
         let (mut registrations, routes): (Vec<_>, Vec<_>) = self.registrations.into_iter().unzip();
         for registration in &mut registrations {
             for rules in [&mut registration.server, &mut registration.client] {

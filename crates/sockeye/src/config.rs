@@ -56,7 +56,8 @@ pub struct Limits {
     pub message_bytes: u64,
     /// The most frames in one message, empty ones counted.
     pub fragments: u32,
-    /// Bytes that may wait for a socket before `overflow` applies. One message may go over it.
+    /// Bytes that may wait for a socket before `overflow` applies, 1 at least. One message may go
+    /// over it.
     pub queue_bytes: usize,
     /// What happens at `queue_bytes`.
     pub overflow: Overflow,

@@ -179,13 +179,13 @@ impl Engine {
                 return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
             }
         };
-        match upgrade_request(&head) {
-            Ok(Some(upgrade)) => match self.upgrade(id, &upgrade) {
-                Ok(()) => {}
-                Err(refusal) => self.refuse(id, &refusal),
-            },
+        let result = match upgrade_request(&head) {
+            Ok(Some(upgrade)) => self.upgrade(id, &upgrade),
             Ok(None) => self.http_request(id, &head),
-            Err(refusal) => self.refuse(id, &refusal),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = result {
+            self.refuse(id, &Refusal { to_head: head.method == "HEAD", ..refusal });
         }
     }
 
@@ -267,7 +267,8 @@ impl Engine {
         }
     }
 
-    /// The handshake is done in either role.
+    /// The handshake is done in either role. If its end was asked for in `upgrade`, `closed` is
+    /// all that follows.
     fn open(
         &mut self,
         id: ConnId,
@@ -276,6 +277,9 @@ impl Engine {
         deflate: Option<DeflateAgreed>,
     ) {
         self.core.establish(id, protocol, session, deflate);
+        if !self.core.state.get_mut().is_open(id) {
+            return;
+        }
         let (index, at) = self.at(id);
         note!(DEBUG, "connection {id}: open, protocol {:?}", self.core.registrations[index].name);
         let action = self.services[index].open(&self.core, at);
@@ -289,19 +293,15 @@ impl Engine {
     }
 
     /// A request that is not a handshake.
-    fn http_request(&mut self, id: ConnId, head: &RequestHead<'_>) {
+    fn http_request(&mut self, id: ConnId, head: &RequestHead<'_>) -> Result<(), Refusal> {
         let Some(http) = &mut self.http else {
             let mut refusal = Refusal::new(426, "Only WebSocket is spoken here.");
             refusal.headers.push(("Upgrade", "websocket".into()));
-            return self.refuse(id, &refusal);
+            return Err(refusal);
         };
         let state = self.core.state.get_mut();
-        let body = match BodyReader::new(head.framing(), state.limits.body_bytes) {
-            Ok(body) => body,
-            Err(error) => {
-                return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
-            }
-        };
+        let body = BodyReader::new(head.framing(), state.limits.body_bytes)
+            .map_err(|error| Refusal::new(error.status(), error.to_string()))?;
         let slot = state.slots.at_mut(id.index);
         if slot.session == NIL {
             slot.session = http.begin();
@@ -317,12 +317,13 @@ impl Engine {
         }));
         state.arm(id, Deadline::Exchange);
         let (_, at) = self.at(id);
-        let Some(http) = &mut self.http else { return };
+        let Some(http) = &mut self.http else { return Ok(()) };
         let answer = http.request(&self.core, at, &Request { head });
         if matches!(answer, Answer::Body) && head.expects_continue() {
             self.core.state.get_mut().put(id, &[], CONTINUE);
         }
         self.answer(id, answer);
+        Ok(())
     }
 
     /// Does what the HTTP handler decided.

@@ -151,9 +151,11 @@ impl State {
     pub(crate) fn refuse(&mut self, id: ConnId, refusal: &Refusal) {
         note!(INFO, "connection {id}: request refused: {refusal}");
         let date = self.date();
+        let to_head = refusal.to_head || self.exchange(id).is_some_and(|exchange| exchange.is_head);
+        let refusal = Refusal { to_head, ..refusal.clone() };
         let mut out = Vec::new();
         if refusal.write_to(&mut out, Some(&date)).is_err() {
-            let plain = Refusal::new(refusal.status, "The request was refused.");
+            let plain = Refusal { to_head, ..Refusal::new(refusal.status, "Refused.") };
             // Nothing in it comes from outside, so it cannot break the head.
             let _ = plain.write_to(&mut out, Some(&date));
         }

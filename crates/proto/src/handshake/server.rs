@@ -87,26 +87,31 @@ pub struct Refusal {
     pub reason: Cow<'static, str>,
     /// Fields that go with the status.
     pub headers: Vec<(&'static str, String)>,
+    /// The request was HEAD, whose answer has no body (RFC 9110 §9.3.2).
+    pub to_head: bool,
 }
 
 impl Refusal {
     /// Any status with a sentence that explains it.
     pub fn new(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason: reason.into(), headers: Vec::new() }
+        Self { status, reason: reason.into(), headers: Vec::new(), to_head: false }
     }
 
     fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(400, reason)
     }
 
-    /// Appends the whole response, the sentence its body; it closes the connection.
+    /// Appends the whole response, the sentence its body unless it answers HEAD; it closes the
+    /// connection.
     pub fn write_to(&self, out: &mut Vec<u8>, date: Option<&str>) -> Result<(), BadHeader> {
         let fields = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
         let headers = fields.chain([("Content-Type", "text/plain; charset=utf-8")]);
         let length = ResponseFraming::Length(self.reason.len() as u64 + 1);
         write_response_head(out, self.status, headers, length, false, date)?;
-        out.extend_from_slice(self.reason.as_bytes());
-        out.push(b'\n');
+        if !self.to_head {
+            out.extend_from_slice(self.reason.as_bytes());
+            out.push(b'\n');
+        }
         Ok(())
     }
 }

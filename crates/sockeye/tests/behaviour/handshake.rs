@@ -333,3 +333,20 @@ fn limits_of_the_head_are_the_applications() {
         assert_eq!(refusal(&world, &long).status(), 431);
     });
 }
+
+#[test]
+fn an_upgrade_that_asks_for_the_end_is_not_opened() {
+    in_every_mode(|mode| {
+        let trace = Trace::default();
+        let play = Play::new(&trace).on_upgrade(|hello| {
+            hello.connections().abort(hello.id());
+            Ok(())
+        });
+        let world = World::new(mode, Context::builder().protocol(play));
+        let mut peer = world.peer();
+        peer.send(upgrade_request("/", &[]));
+        peer.expect_end();
+        world.until_connections(0);
+        assert_eq!((trace.count("open"), trace.count("closed")), (0, 1));
+    });
+}

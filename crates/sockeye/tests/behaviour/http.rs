@@ -206,6 +206,7 @@ fn an_answer_can_come_later_and_from_elsewhere() {
         let (mut one, mut other) = (world.peer(), world.peer());
         one.send(get("/ask") + &get("/ask"));
         one.expect_silence();
+        assert_eq!(world.turns_while_idle(), 0, "turns while the second request waits");
         ask(&mut other, &get("/answer"), "done");
         assert_eq!(one.expect_response().text(), "from elsewhere");
         world.until("the second request", || waiting.get().is_some());
@@ -213,6 +214,22 @@ fn an_answer_can_come_later_and_from_elsewhere() {
         world.connections(|all| all.respond(id, Response::text("between callbacks"))).unwrap();
         assert_eq!(one.expect_response().text(), "between callbacks");
         assert_eq!(trace.count("sent"), 3);
+        assert_eq!(world.turns_while_idle(), 0);
+    });
+}
+
+#[test]
+fn of_two_answers_to_one_request_only_the_first_goes_out() {
+    in_every_mode(|mode| {
+        let site = Site::new(&Trace::default()).on_request(|conn, _| {
+            conn.connections().respond(conn.id(), Response::text("first")).expect("it waits");
+            Response::text("second").into()
+        });
+        let world = serving(mode, site);
+        let mut peer = world.peer();
+        ask(&mut peer, &get("/"), "first");
+        ask(&mut peer, &get("/"), "first");
+        peer.expect_silence();
     });
 }
 

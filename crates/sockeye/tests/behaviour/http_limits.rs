@@ -159,6 +159,30 @@ fn a_body_that_stops_coming_gets_408_and_an_answer_that_never_comes_503() {
     });
 }
 
+#[test]
+fn a_refusal_of_head_has_no_body() {
+    const HEAD: &str = "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let refused = |peer: &mut sockeye_testkit::Peer, status| {
+        let head = peer.expect_head();
+        assert_eq!(head.status(), status);
+        assert_ne!(head.header("Content-Length"), Some("0"));
+        assert_eq!(peer.expect_rest(), b"");
+    };
+    in_every_mode(|mode| {
+        let site = Site::new(&Trace::default()).on_request(|_, _| Answer::Later);
+        let world = serving(mode, site);
+        let mut peer = world.peer();
+        peer.send(HEAD);
+        peer.expect_silence();
+        world.wind(21 * SECOND);
+        refused(&mut peer, 503);
+        let without_handler = World::new(mode, Context::builder());
+        let mut peer = without_handler.peer();
+        peer.send(HEAD);
+        refused(&mut peer, 426);
+    });
+}
+
 /// Streams this many pieces of 1000 bytes, as the socket takes them.
 fn streaming(trace: &Trace, pieces: usize, length: Option<u64>) -> Site {
     let mut sent = 0;

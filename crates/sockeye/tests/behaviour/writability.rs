@@ -461,3 +461,24 @@ fn announced_writes_are_served_through_the_poll_loop() {
         assert_eq!(world.turn(), Turn::Idle);
     });
 }
+
+#[test]
+fn a_queue_of_no_bytes_still_takes_one_message() {
+    in_every_mode(|mode| {
+        let limits = Limits { queue_bytes: 0, ..Limits::default() };
+        let play = Play::new(&Trace::default()).on_receive(|conn, message| {
+            let all: Vec<_> = conn.connections().all();
+            for id in all {
+                conn.connections().send(id, message.as_bytes()).expect("its queue is empty");
+            }
+            Action::Continue
+        });
+        let world = World::new(mode, Context::builder().protocol(play).limits(limits));
+        let (mut one, mut other) = (world.client(), world.client());
+        for payload in [[1], [2], [3]] {
+            one.send_frame(&Frame::binary(payload));
+            one.expect_message(Opcode::Binary, &payload);
+            other.expect_message(Opcode::Binary, &payload);
+        }
+    });
+}
