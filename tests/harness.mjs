@@ -43,6 +43,21 @@ export async function startServer(...args) {
   return { port, ws: `ws://127.0.0.1:${port}/`, http: `http://127.0.0.1:${port}/`, child };
 }
 
+/** The example `interop`, as a server at an address or as the client of a URL. */
+export async function startInterop(place) {
+  const child = spawn(environment('SOCKEYE_INTEROP'), [place], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async () => (await lines.next()).value;
+  const ended = once(child, 'exit').then(([code]) => code);
+  const listening = place.startsWith('ws:')
+    ? undefined
+    : line().then((first) => first.replace('listening on ', ''));
+  return { line, listening, ended };
+}
+
 /** Headless Chromium, closed when the run ends. */
 export async function startBrowser() {
   const browser = await tool('playwright-core').chromium.launch({

@@ -1,6 +1,6 @@
 // Chromium's own WebSocket as the client of `sockeye echo`, from a page of another origin.
 
-import { equal, run, startBrowser, startServer } from '../harness.mjs';
+import { equal, run, startBrowser, startInterop, startServer, within } from '../harness.mjs';
 
 const MIB = 1024 * 1024;
 const SIZES = [0, 1, 125, 126, 65535, 65536, 16 * MIB];
@@ -15,7 +15,7 @@ async function servedPage(browser, server) {
 
 // The functions below run in the page.
 
-async function echoMatrix({ url, sizes }) {
+async function echoMatrix({ url, sizes, closing = {} }) {
   const pattern = 'a\u00e9\u20ac\u{1f41f}z';
   const length = new TextEncoder().encode(pattern).length;
   const textOf = (n) => pattern.repeat(Math.floor(n / length)) + 'x'.repeat(n % length);
@@ -39,11 +39,11 @@ async function echoMatrix({ url, sizes }) {
       throw new Error(`binary of ${size} bytes differs`);
     }
   }
-  ws.close();
+  ws.close(closing.code, closing.reason);
   return sizes.length;
 }
 
-async function openAndClose({ url, subprotocols, code, reason }) {
+async function openAndClose({ url, subprotocols = [], code, reason }) {
   const ws = new WebSocket(url, subprotocols);
   await new Promise((resolve, reject) => {
     ws.onopen = resolve;
@@ -52,7 +52,8 @@ async function openAndClose({ url, subprotocols, code, reason }) {
   const closed = new Promise((resolve) => { ws.onclose = resolve; });
   ws.close(code, reason);
   const e = await closed;
-  return { protocol: ws.protocol, code: e.code, reason: e.reason, clean: e.wasClean };
+  const { protocol, extensions } = ws;
+  return { protocol, extensions, code: e.code, reason: e.reason, clean: e.wasClean };
 }
 
 async function canOpen({ url, protocol }) {
@@ -84,6 +85,25 @@ await run(async () => {
       equal(code, 4000, 'close code');
       equal(reason, 'done \u00e9', 'close reason');
       equal(clean, true, 'clean');
+    },
+
+    'compression is negotiated, unless the server turns it off': async () => {
+      const closing = { url: openEcho.ws, code: 1000, reason: '' };
+      const compressed = await page.evaluate(openAndClose, closing);
+      equal(compressed.extensions.startsWith('permessage-deflate'), true, 'agreed');
+      const plain = await startServer('echo', '--origin', 'any', '--no-deflate');
+      closing.url = plain.ws;
+      equal((await page.evaluate(openAndClose, closing)).extensions, '', 'extensions');
+    },
+
+    'messages in parts, pings and the close are seen alike at both ends': async () => {
+      const server = await startInterop('127.0.0.1:0');
+      const sizes = [0, 1000, 16 * MIB];
+      const closing = { code: 4000, reason: 'done \u00e9' };
+      await page.evaluate(echoMatrix, { url: await server.listening, sizes, closing });
+      const said = 'closed by peer: closing handshake, code 4000 of the application, ';
+      const line = await within(server.line(), 'line about the end');
+      equal(line, `${said}reason "done \u00e9"; 9 of 9 pings answered, 0 seen`, 'at the server');
     },
 
     'the first subprotocol offered is selected': async () => {

@@ -8,38 +8,52 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::run::run;
 use crate::step::Outcome;
-use crate::steps::build_release;
+use crate::steps::{self, build_release};
 use crate::tools::{self, Trouble};
 
 /// Names the program to the scripts, and to this harness if it should not build one.
 const PROGRAM_VARIABLE: &str = "SOCKEYE";
 
+/// Names the example `interop` to the scripts.
+const INTEROP_VARIABLE: &str = "SOCKEYE_INTEROP";
+
 /// The scripts end by themselves well before this.
 const LIMIT: Duration = Duration::from_secs(400);
 
-/// Python's `websockets` as the client, and as the server; both speak even if one fails.
+/// Python's `websockets`.
 pub(crate) fn python(place: &Place) -> Outcome {
     outcome(place, || {
         let interpreter = tools::python(place)?;
-        let meet = |script| {
-            let mut command = place.command(&interpreter, &[script]);
+        let scripts = ["python_echo.py", "python_connect.py", "python_interop.py"];
+        meet_each(&scripts, |script| {
+            let path = format!("tests/foreign/{script}");
+            let mut command = place.command(&interpreter, &[&path]);
             command.env("PYTHONDONTWRITEBYTECODE", "1");
             meet(place, command)
-        };
-        let as_client = meet("tests/foreign/python_echo.py");
-        let as_server = meet("tests/foreign/python_connect.py");
-        match (as_client, as_server) {
-            (Err(Trouble::Failed(one)), Err(Trouble::Failed(two))) => {
-                Err(Trouble::Failed(format!("{one}\n{two}")))
-            }
-            (one, two) => one.and(two),
-        }
+        })
     })
 }
 
 /// Node's `ws`.
 pub(crate) fn node(place: &Place) -> Outcome {
-    outcome(place, || meet(place, script(place, "tests/foreign/node_echo.mjs")?))
+    outcome(place, || {
+        meet_each(&["node_echo.mjs", "node_interop.mjs"], |name| {
+            meet(place, script(place, &format!("tests/foreign/{name}"))?)
+        })
+    })
+}
+
+/// Runs every script, though one fails; all that failed speak.
+fn meet_each(scripts: &[&str], meet: impl Fn(&str) -> Result<(), Trouble>) -> Result<(), Trouble> {
+    let mut failures = Vec::new();
+    for script in scripts {
+        match meet(script) {
+            Ok(()) => {}
+            Err(Trouble::Failed(printed)) => failures.push(printed),
+            Err(lacking @ Trouble::Lacking(_)) => return Err(lacking),
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Trouble::Failed(failures.join("\n"))) }
 }
 
 /// The browser's own WebSocket.
@@ -73,6 +87,7 @@ fn browser_script(place: &Place, path: &str) -> Result<Command, Trouble> {
 /// Runs a script against the program.
 fn meet(place: &Place, mut command: Command) -> Result<(), Trouble> {
     command.env(PROGRAM_VARIABLE, program(place).map_err(Trouble::Failed)?);
+    command.env(INTEROP_VARIABLE, interop(place).map_err(Trouble::Failed)?);
     run(command, LIMIT, place.verbose).map(drop).map_err(Trouble::Failed)
 }
 
@@ -82,6 +97,13 @@ fn program(place: &Place) -> Result<PathBuf, String> {
     }
     build_release(place)?;
     Ok(place.target.join("release/sockeye"))
+}
+
+/// The example whose two ends of a conversation the scripts meet.
+fn interop(place: &Place) -> Result<PathBuf, String> {
+    let build = place.cargo(&["build", "--package", "sockeye", "--example", "interop"]);
+    run(build, steps::LIMIT, place.verbose)?;
+    Ok(place.target.join("debug/examples/interop"))
 }
 
 /// A missing system package skips a step where people work, and fails it in CI.

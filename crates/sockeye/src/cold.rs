@@ -36,7 +36,7 @@ impl Leftover {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// Puts more at the end.

@@ -3,6 +3,8 @@
 //! `cargo test` builds the examples with the tests; `cargo test --test examples` alone does not,
 //! and plays against those that were built last.
 
+mod interop;
+
 use sockeye_testkit::{Frame, Peer, idle};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
