@@ -1,7 +1,7 @@
 //! The client that plays the cases of the Autobahn test suite against its fuzzing server, for
 //! `cargo xtask autobahn`: one connection for each, on which it sends back every message.
 //!
-//! `cargo run --example autobahn_client -- URL AGENT [--streaming] [--takeover]
+//! `cargo run --example autobahn_client -- URL AGENT [--streaming] [--takeover | --own-context]
 //! [--reads one|random] [--cases FIRST-LAST]`
 
 mod autobahn;

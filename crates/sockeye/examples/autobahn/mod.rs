@@ -22,6 +22,8 @@ pub(crate) struct Options {
     /// a client. Where the suite's server is to ask for no takeover (13.2, 13.5, 13.6), it speaks
     /// only to clients that offer to do without.
     pub(crate) takeover: bool,
+    /// The same, and as a client its own window too.
+    pub(crate) own_context: bool,
     /// How the bytes that arrive are cut.
     pub(crate) reads: Reads,
     /// The first and the last case to run, for clients.
@@ -38,6 +40,7 @@ impl Options {
             match arg.as_str() {
                 "--streaming" => options.streaming = true,
                 "--takeover" => options.takeover = true,
+                "--own-context" => (options.takeover, options.own_context) = (true, true),
                 "--reads" => options.reads = Reads::parse(&value()?)?,
                 "--cases" => options.cases = Some(range(&value()?)?),
                 other if other.starts_with('-') => return Err(format!("unknown option {other}")),
@@ -60,7 +63,7 @@ impl Options {
             .compression(DeflateOptions {
                 threshold: 0, // the suite wants every message compressed that it sent compressed
                 level: 1,     // how small it gets is not judged, and the suite takes long enough
-                context_takeover: self.takeover && role == Role::Server,
+                context_takeover: self.own_context || self.takeover && role == Role::Server,
                 peer_context_takeover: self.takeover,
                 ..DeflateOptions::default()
             });
