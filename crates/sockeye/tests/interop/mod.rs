@@ -21,10 +21,11 @@ fn config() -> WebSocketConfig {
 /// The next message that is not a ping or pong, all pings answered.
 fn next(peer: &mut WebSocket<TcpStream>) -> Result<Message, Error> {
     loop {
-        match peer.read()? {
-            Message::Ping(_) => peer.flush()?,
-            Message::Pong(_) => {}
-            message => return Ok(message),
+        let message = peer.read()?;
+        if message.is_ping() {
+            peer.flush()?;
+        } else if !message.is_pong() {
+            return Ok(message);
         }
     }
 }
@@ -77,10 +78,13 @@ fn tungstenite_as_the_server() {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut peer = tungstenite::accept_with_config(stream, Some(config())).unwrap();
     let farewell = loop {
-        match next(&mut peer).unwrap() {
-            Message::Close(frame) => break frame,
-            Message::Text(text) => echo_in_parts(&mut peer, &text),
-            message => peer.send(message).unwrap(),
+        let message = next(&mut peer).unwrap();
+        if let Message::Close(frame) = message {
+            break frame;
+        } else if let Message::Text(text) = message {
+            echo_in_parts(&mut peer, &text);
+        } else {
+            peer.send(message).unwrap();
         }
     };
     assert_eq!(farewell, Some(goodbye()));
