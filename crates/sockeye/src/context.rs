@@ -1,6 +1,7 @@
 //! A context: the loop, with its own wait or as part of another's.
 
 use crate::builder::{Builder, Clock};
+use crate::daemon::Home;
 use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::lent::Connections;
@@ -20,7 +21,9 @@ use std::time::{Duration, Instant};
 /// With [`BuiltIn`] it waits by itself: [`run`](Self::run). With [`External`] it is part of any
 /// poll loop: [`changes`](Self::changes), [`ready`](Self::ready).
 ///
-/// A context stays on the thread that made it; its [`Handle`] goes to all others.
+/// A context stays on the thread that made it; its [`Handle`] goes to all others. It also stays in
+/// its process: after a fork the copy in the child refuses to serve, because the kernel's objects
+/// behind it are still the parent's.
 pub struct Context<Mode = BuiltIn> {
     engine: Engine,
     attention: Attention,
@@ -28,6 +31,7 @@ pub struct Context<Mode = BuiltIn> {
     mode: Mode,
     /// What the attention descriptor's alarm is set to.
     alarm: Option<Instant>,
+    home: Home,
     /// Neither `Send` nor `Sync`.
     marker: PhantomData<*const ()>,
 }
@@ -151,7 +155,15 @@ impl Context<BuiltIn> {
         let mut poller = Poller::new()?;
         poller.add(attention.as_fd(), ATTENTION, Interest::READ)?;
         let mode = BuiltIn { poller, events: Events::new(), exported: Cell::new(false) };
-        Ok(Self { engine, attention, clock, mode, alarm: None, marker: PhantomData })
+        Ok(Self {
+            engine,
+            attention,
+            clock,
+            mode,
+            alarm: None,
+            home: Home::here(),
+            marker: PhantomData,
+        })
     }
 
     /// Serves until [`Handle::shutdown`] and the end of the last connection after it.
@@ -165,6 +177,7 @@ impl Context<BuiltIn> {
     /// Waits for something to do, at most `timeout` (`None`: for ever), and does it (manual,
     /// `libwebsocket_service`).
     pub fn service(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<Turn> {
+        self.home.check()?;
         self.apply_changes()?;
         let timeout = self.wait_at_most(timeout.into());
         self.mode.poller.wait(&mut self.mode.events, timeout)?;
@@ -258,7 +271,15 @@ impl AsFd for Context<BuiltIn> {
 impl Context<External> {
     pub(crate) fn external(engine: Engine, attention: Attention, clock: Clock) -> Self {
         let mode = External { attention_announced: false };
-        Self { engine, attention, clock, mode, alarm: None, marker: PhantomData }
+        Self {
+            engine,
+            attention,
+            clock,
+            mode,
+            alarm: None,
+            home: Home::here(),
+            marker: PhantomData,
+        }
     }
 
     /// What the loop must watch from now on, where it differs from before. To be drained after
@@ -274,6 +295,7 @@ impl Context<External> {
     /// A watched descriptor is ready. Others than those watched are ignored, and `readiness` may
     /// say more than is true.
     pub fn ready(&mut self, fd: RawFd, readiness: Readiness) -> io::Result<()> {
+        self.home.check()?;
         self.engine.core.state.get_mut().close_forgotten();
         self.engine.enter((self.clock)());
         if fd == self.attention.as_fd().as_raw_fd() {
@@ -295,6 +317,7 @@ impl Context<External> {
 
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Instant) -> io::Result<()> {
+        self.home.check()?;
         self.engine.core.state.get_mut().close_forgotten();
         self.engine.enter(now);
         self.engine.tick();

@@ -47,6 +47,7 @@
 //! | reach the loop from other threads | [`Handle`] |
 //! | be part of another poll loop | [`Context<External>`], [`Change`] |
 //! | see what is going on | [`log`] |
+//! | run in the background, hold a lock file | [`daemonize`], [`LockFile`] |
 #![forbid(unsafe_code)]
 
 mod builder;
@@ -56,6 +57,7 @@ mod config;
 mod conn;
 mod connect;
 mod context;
+mod daemon;
 mod dispatch;
 mod engine;
 #[cfg(feature = "fuzzing")]
@@ -85,6 +87,7 @@ pub use builder::Builder;
 pub use config::{Limits, Overflow};
 pub use connect::{Connect, ConnectError};
 pub use context::{BuiltIn, Changes, Context, External, Turn};
+pub use daemon::{Daemon, Daemonize, daemonize};
 pub use handle::{Handle, Key, PostError};
 pub use handshake::{Handshake, Reject};
 pub use http::{Answer, BodyPermit, Http, HttpConn, Request, Response};
@@ -99,4 +102,4 @@ pub use transport::SendError;
 pub use sockeye_proto::handshake::OriginPolicy;
 pub use sockeye_proto::http::{BadHeader, Header, Headers};
 pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
-pub use sockeye_sys::{Interest, Readiness, TcpKeepalive};
+pub use sockeye_sys::{Interest, LockFile, Readiness, TcpKeepalive};

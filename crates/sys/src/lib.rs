@@ -36,6 +36,7 @@ compile_error!("sockeye-sys needs a Unix: see the list of what a port must provi
 
 mod alarm;
 mod attention;
+mod daemon;
 mod error;
 pub mod fault;
 mod interest;
@@ -45,6 +46,7 @@ mod socket;
 mod wake;
 
 pub use attention::Attention;
+pub use daemon::{Detached, LockFile, detach, forks};
 pub use interest::{Interest, Readiness};
 pub use limits::{descriptor_limits, open_descriptors, raise_descriptor_limit};
 pub use poller::{Events, Poller};
