@@ -3,7 +3,6 @@
 use crate::args::EchoArgs;
 use crate::ending::Ending;
 use crate::{logging, server};
-use sockeye::log::Levels;
 use sockeye::{Action, Conn, Context, Handshake, Limits, Message, Protocol, Reject};
 
 /// The longest message echoed, in bytes.
@@ -11,15 +10,16 @@ const MESSAGE_BYTES: u64 = 64 << 20;
 
 /// Echoes until a signal comes.
 pub(crate) fn run(args: &EchoArgs) -> Ending {
-    logging::begin(&args.log, Levels::DEFAULT);
+    if let Err(misused) = logging::begin_server(&args.log, &args.service) {
+        return misused;
+    }
     let limits = Limits { message_bytes: MESSAGE_BYTES, fragments: u32::MAX, ..Limits::default() };
     let builder = args.peers.apply(Context::builder(), limits);
-    let context = builder
+    let builder = builder
         .protocol_for_any(Echo)
         .origins(args.origin.clone())
-        .compression(args.deflate.options())
-        .build();
-    server::run(context, &args.listen, |address| format!("ws://{address}"))
+        .compression(args.deflate.options());
+    server::run(builder, &args.listen, &args.service, |address| format!("ws://{address}"))
 }
 
 struct Echo;

@@ -41,6 +41,15 @@ impl Ending {
         Self::with(FAILED, format!("cannot write to standard output: {error}"))
     }
 
+    /// The same status without the sentence, if `tell` passes that on (with the program's name
+    /// before it).
+    pub(crate) fn told_by(mut self, tell: impl FnOnce(&str) -> bool) -> Self {
+        if self.sentence.as_deref().is_some_and(tell) {
+            self.sentence = None;
+        }
+        self
+    }
+
     /// Says what there is to say, and gives the status.
     pub(crate) fn report(&self) -> ExitCode {
         if let Some(sentence) = &self.sentence {

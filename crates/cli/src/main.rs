@@ -6,10 +6,11 @@
 //! | the page and its three protocols | `serve/` |
 //! | the echo server | `echo.rs` |
 //! | the client | `connect/` |
-//! | what both servers do alike | `server.rs` |
+//! | what both servers do alike | `server.rs`; lock file and background: `background.rs` |
 #![forbid(unsafe_code)]
 
 mod args;
+mod background;
 mod connect;
 mod echo;
 mod ending;

@@ -1,19 +1,35 @@
 //! What both servers do alike: listen, say so, serve until a signal asks for the end.
 
-use crate::args::ListenArgs;
+use crate::args::{ListenArgs, ServiceArgs};
+use crate::background::Hold;
 use crate::ending::{Ending, FAILED};
 use crate::signals;
-use sockeye::Context;
+use sockeye::Builder;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-/// Serves what `context` was put together for; `url` is what is printed of the address.
+/// Serves what `builder` puts together; `url` is what is printed of the address.
 pub(crate) fn run(
-    context: io::Result<Context>,
+    builder: Builder,
     at: &ListenArgs,
+    service: &ServiceArgs,
     url: impl FnOnce(SocketAddr) -> String,
 ) -> Ending {
-    let mut context = match context {
+    let mut hold = match Hold::take(service) {
+        Ok(hold) => hold,
+        Err(ending) => return ending,
+    };
+    let ending = serve(builder, at, &mut hold, url);
+    hold.release(ending)
+}
+
+fn serve(
+    builder: Builder,
+    at: &ListenArgs,
+    hold: &mut Hold,
+    url: impl FnOnce(SocketAddr) -> String,
+) -> Ending {
+    let mut context = match builder.build() {
         Ok(context) => context,
         Err(error) => return Ending::with(FAILED, format!("cannot start: {error}")),
     };
@@ -28,6 +44,9 @@ pub(crate) fn run(
     }
     if let Err(error) = announce(&url(address)) {
         return Ending::of_stdout(&error);
+    }
+    if let Err(error) = hold.ready() {
+        return Ending::with(FAILED, format!("cannot go on: {error}"));
     }
     match context.run() {
         Ok(()) => Ending::success(),

@@ -1,6 +1,6 @@
 //! `sockeye echo`.
 
-use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs};
+use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServiceArgs};
 use sockeye::OriginPolicy;
 
 pub(super) const EXAMPLES: &str = "\
@@ -20,6 +20,8 @@ Examples:
 pub(crate) struct EchoArgs {
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
     /// Whose pages may connect: `any`, `same-host`, or one origin. Clients that are no browsers
     /// always may
     #[arg(long, default_value = "same-host", value_name = "ORIGIN", value_parser = origin_policy)]

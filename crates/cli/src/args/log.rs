@@ -15,9 +15,10 @@ pub(crate) struct LogArgs {
     #[arg(short, value_name = "NUMBER", value_parser = level_bits, conflicts_with = "log")]
     pub(crate) debug: Option<Levels>,
     /// Log to `stderr`; as `json` on stderr, an object a line; to `syslog` at /dev/log or to the
-    /// `journal` of systemd, or with `:PATH` behind at another socket
-    #[arg(long, value_name = "WHERE", default_value = "stderr", value_parser = log_to)]
-    pub(crate) log_to: LogTo,
+    /// `journal` of systemd, or with `:PATH` behind at another socket. Stderr by default, syslog
+    /// in the background
+    #[arg(long, value_name = "WHERE", value_parser = log_to)]
+    pub(crate) log_to: Option<LogTo>,
 }
 
 /// Where the log goes.

@@ -8,6 +8,7 @@ mod listen;
 mod log;
 mod peers;
 mod serve;
+mod service;
 mod time;
 
 pub(crate) use connect::ConnectArgs;
@@ -17,6 +18,7 @@ pub(crate) use listen::ListenArgs;
 pub(crate) use log::{LogArgs, LogTo};
 pub(crate) use peers::PeerArgs;
 pub(crate) use serve::ServeArgs;
+pub(crate) use service::ServiceArgs;
 
 use clap::{Parser, Subcommand};
 

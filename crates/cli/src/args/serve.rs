@@ -1,6 +1,6 @@
 //! `sockeye serve`.
 
-use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs};
+use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServiceArgs};
 
 pub(super) const EXAMPLES: &str = "\
 Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once.
@@ -11,6 +11,7 @@ Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
 Examples:
   sockeye serve
   sockeye serve --port 8080 --bind 0.0.0.0       for other machines too
+  sockeye serve --daemonize --lock /run/sockeye.lock
   sockeye serve --log err,warn,notice,info       a line per connection on stderr
   sockeye serve -d 15                            the same, as the manual numbers the levels";
 
@@ -21,6 +22,8 @@ pub(crate) struct ServeArgs {
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
     pub(crate) peers: PeerArgs,
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
     #[command(flatten)]
     pub(crate) deflate: DeflateArgs,
     #[command(flatten)]

@@ -16,21 +16,22 @@ use bell::Bell;
 use counter::Counter;
 use mirror::Mirror;
 use page::Page;
-use sockeye::log::Levels;
-use sockeye::{Context, Limits};
+use sockeye::{Builder, Context, Limits};
 use status::Status;
-use std::io;
 
 /// The longest message taken, in bytes.
 const MESSAGE_BYTES: u64 = 64 << 10;
 
 /// Serves until a signal comes.
 pub(crate) fn run(args: &ServeArgs) -> Ending {
-    logging::begin(&args.log, Levels::DEFAULT);
-    server::run(context(args), &args.listen, |address| format!("http://{address}/"))
+    if let Err(misused) = logging::begin_server(&args.log, &args.service) {
+        return misused;
+    }
+    let url = |address| format!("http://{address}/");
+    server::run(builder(args), &args.listen, &args.service, url)
 }
 
-fn context(args: &ServeArgs) -> io::Result<Context> {
+fn builder(args: &ServeArgs) -> Builder {
     let limits = Limits { message_bytes: MESSAGE_BYTES, ..Limits::default() };
     let builder = args.peers.apply(Context::builder(), limits);
     let builder = builder.compression(args.deflate.options());
@@ -40,5 +41,5 @@ fn context(args: &ServeArgs) -> io::Result<Context> {
     let mirror = builder.register(Mirror::new(bell.clone()));
     let status = builder.register(Status::new(bell.clone(), [counter.id(), mirror.id()]));
     bell.hang(status);
-    builder.build()
+    builder
 }

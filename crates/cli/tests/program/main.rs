@@ -2,6 +2,7 @@
 
 mod connect;
 mod counter;
+mod daemon;
 mod echo;
 mod ending;
 mod link;
@@ -9,5 +10,6 @@ mod logging;
 mod mirror;
 mod page;
 mod run;
+mod scratch;
 mod status;
 mod usage;

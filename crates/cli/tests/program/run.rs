@@ -165,35 +165,26 @@ impl Server {
         let mut program = Program::start(&[args, &["--port", "0"]].concat());
         let mut line = String::new();
         program.stdout().read_line(&mut line).expect("stdout is text");
-        let slash = if scheme == "http" { "/\n" } else { "\n" };
-        let address = line
-            .strip_prefix(&format!("listening on {scheme}://"))
-            .and_then(|rest| rest.strip_suffix(slash))
-            .unwrap_or_else(|| panic!("not the line expected: {line:?}"));
-        Self { address: address.parse().expect("an address"), program }
+        Self { address: address_in(&line, scheme), program }
     }
 
     /// A TCP connection to it.
     pub(crate) fn tcp(&self) -> Patient {
-        Patient::new(TcpStream::connect(self.address).expect("it listens"))
+        tcp(self.address)
     }
 
     /// A WebSocket to it.
     pub(crate) fn open(&self, subprotocol: &str) -> Peer {
-        self.shake_hands(self.request().with_sub_protocol(subprotocol)).expect("it agrees")
+        open(self.address, subprotocol)
     }
 
     pub(crate) fn request(&self) -> ClientRequestBuilder {
-        let url = format!("ws://{}/", self.address);
-        ClientRequestBuilder::new(url.parse().expect("a URL"))
+        request(self.address)
     }
 
     /// A WebSocket, or what went wrong with it.
     pub(crate) fn shake_hands(&self, request: ClientRequestBuilder) -> Result<Peer, String> {
-        let sizes = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-        client_with_config(request, self.tcp(), Some(sizes))
-            .map(|(client, _)| client)
-            .map_err(|error| error.to_string())
+        shake_hands(self.address, request)
     }
 
     /// A WebSocket whose frames are made and read by hand.
@@ -204,6 +195,37 @@ impl Server {
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         stream
     }
+}
+
+/// The address in the line that a server prints.
+pub(crate) fn address_in(line: &str, scheme: &str) -> SocketAddr {
+    let slash = if scheme == "http" { "/\n" } else { "\n" };
+    let address = line
+        .strip_prefix(&format!("listening on {scheme}://"))
+        .and_then(|rest| rest.strip_suffix(slash))
+        .unwrap_or_else(|| panic!("not the line expected: {line:?}"));
+    address.parse().expect("an address")
+}
+
+/// A TCP connection to a server.
+pub(crate) fn tcp(address: SocketAddr) -> Patient {
+    Patient::new(TcpStream::connect(address).expect("it listens"))
+}
+
+/// A WebSocket to a server.
+pub(crate) fn open(address: SocketAddr, subprotocol: &str) -> Peer {
+    shake_hands(address, request(address).with_sub_protocol(subprotocol)).expect("it agrees")
+}
+
+fn request(address: SocketAddr) -> ClientRequestBuilder {
+    ClientRequestBuilder::new(format!("ws://{address}/").parse().expect("a URL"))
+}
+
+fn shake_hands(address: SocketAddr, request: ClientRequestBuilder) -> Result<Peer, String> {
+    let sizes = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+    client_with_config(request, tcp(address), Some(sizes))
+        .map(|(client, _)| client)
+        .map_err(|error| error.to_string())
 }
 
 /// An opening handshake with the nonce of RFC 6455 §1.3.
