@@ -7,6 +7,7 @@ use crate::handle::{Inbox, Key};
 use crate::handshake::{Route, Router};
 use crate::http::Http;
 use crate::http_service::{Handler, HttpService};
+use crate::latency::Latency;
 use crate::listen::{AcceptFilter, Listeners};
 use crate::log::note;
 use crate::protocol::Protocol;
@@ -21,11 +22,12 @@ use std::io;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where the loop takes the time from.
-pub(crate) type Clock = Box<dyn Fn() -> Instant>;
+pub(crate) type Clock = Rc<dyn Fn() -> Instant>;
 
 /// Puts a [`Context`] together: protocols, HTTP handler, limits, policies.
 ///
@@ -68,7 +70,7 @@ impl Builder {
             proxies: Vec::new(),
             filter: None,
             deflate: Some(DeflateOptions::default()),
-            clock: Box::new(Instant::now),
+            clock: Rc::new(Instant::now),
             buffer: 128 << 10,
             announce_writes: false,
         }
@@ -187,7 +189,7 @@ impl Builder {
 
     /// Takes the time from `clock`, which tests can wind.
     pub fn clock(mut self, clock: impl Fn() -> Instant + 'static) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Rc::new(clock);
         self
     }
 
@@ -221,7 +223,7 @@ impl Builder {
             client: rules(Role::Client),
         };
         self.registrations.push((registration, route));
-        self.services.push(Box::new(Registered::new(protocol)));
+        self.services.push(Box::new(Registered::new(protocol, id)));
         key
     }
 
@@ -245,7 +247,9 @@ impl Builder {
         let names = registrations.iter().map(|registration| registration.name.clone());
         let (origins, proxies) = (self.origins, self.proxies);
         let router = Router { routes: names.zip(routes).collect(), origins, proxies };
-        let mut state = State::new(limits, registrations.len(), &inbox, (self.clock)());
+        let latency = Rc::new(Latency::new(Rc::clone(&self.clock), limits.latency));
+        let now = (self.clock)();
+        let mut state = State::new(limits, registrations.len(), &inbox, &latency, now);
         state.tcp = self.tcp;
         state.deflaters = self.deflate.map(|options| Box::new(Deflaters::new(&options)));
         state.announce_writes = self.announce_writes;

@@ -31,6 +31,7 @@ pub enum Overflow {
 /// | [`keep_alive`](Self::keep_alive), [`exchange`](Self::exchange) | 60 s, 20 s | the connection ends |
 /// | [`body_bytes`](Self::body_bytes) | 1 MiB | 413 |
 /// | [`notices`](Self::notices) | 65,536 | the sender is told |
+/// | [`ended_lines`](Self::ended_lines), [`refused_lines`](Self::refused_lines) | 100/s, 10/s | the log counts the others |
 ///
 /// ```
 /// use sockeye::Limits;
@@ -75,6 +76,16 @@ pub struct Limits {
     pub body_bytes: u64,
     /// The most posts from other threads that wait for the loop.
     pub notices: usize,
+    /// The most lines per second that the log has about ended connections, at
+    /// [`Levels::INFO`](crate::log::Levels::INFO); then comes one that counts the others.
+    pub ended_lines: u32,
+    /// The same of refused requests, handshakes and connections, at
+    /// [`Levels::NOTICE`](crate::log::Levels::NOTICE).
+    pub refused_lines: u32,
+    /// How long a callback or a system call may hold the loop before
+    /// [`Levels::LATENCY`](crate::log::Levels::LATENCY) tells of it. Nothing is measured while
+    /// that level is off.
+    pub latency: Duration,
 }
 
 impl Default for Limits {
@@ -96,6 +107,9 @@ impl Default for Limits {
             exchange: Duration::from_secs(20),
             body_bytes: 1 << 20,
             notices: 65_536,
+            ended_lines: 100,
+            refused_lines: 10,
+            latency: Duration::from_millis(50),
         }
     }
 }

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 use std::{io, mem};
 
@@ -227,16 +228,19 @@ impl State {
     /// Starts a TCP connect to the next address; without one left, the connection is doomed and
     /// [`dial_error`](Self::dial_error) tells why.
     fn try_next_address(&mut self, id: ConnId) {
+        let latency = Rc::clone(&self.latency);
         loop {
             let Some(dial) = self.dialing(id) else { return };
             let Some(address) = dial.addresses.pop_front() else {
                 return self.doom(id, By::Peer, crate::Cause::Broken(io::ErrorKind::NotConnected));
             };
-            match sockeye_sys::connect(address) {
+            let connect = || sockeye_sys::connect(address);
+            match latency.call("connect", Some(id), connect) {
                 // Both outcomes make the socket writable, which `connected` waits for.
                 Ok((fd, _)) => {
                     dial.current = Some(address);
                     self.tcp.apply(fd.as_fd());
+                    self.lines.note_peer(id, address);
                     self.set_fd(id, Some(fd));
                     return;
                 }

@@ -376,6 +376,9 @@ impl Iterator for Changes<'_> {
 impl<Mode> Drop for Context<Mode> {
     fn drop(&mut self) {
         self.engine.core.inbox.shut();
+        let state = self.engine.core.state.get_mut();
+        state.lines.tick(u64::MAX); // nothing comes after
+        state.latency.report();
     }
 }
 

@@ -212,7 +212,8 @@ impl Engine {
             answer: RefCell::default(),
         };
         let service = &mut self.services[usize::from(protocol.0)];
-        let verdict = service.upgrade(&hello);
+        let call = || service.upgrade(&hello);
+        let verdict = self.core.callback("upgrade", Some(protocol), Some(id), call);
         let added = hello.answer.into_inner();
         let added = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut answer = Vec::with_capacity(256);
@@ -481,8 +482,11 @@ impl Engine {
             connections,
             answer: RefCell::default(),
         };
-        let service = &mut self.services[usize::from(answering.protocol.0)];
-        Ok((service.upgrade(&hello).map_err(ConnectError::Rejected)?, deflate))
+        let protocol = answering.protocol;
+        let service = &mut self.services[usize::from(protocol.0)];
+        let call = || service.upgrade(&hello);
+        let verdict = self.core.callback("upgrade", Some(protocol), Some(id), call);
+        Ok((verdict.map_err(ConnectError::Rejected)?, deflate))
     }
 }
 

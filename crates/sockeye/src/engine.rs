@@ -10,7 +10,6 @@ use crate::handle::Letter;
 use crate::handshake::Router;
 use crate::http_service::HttpService;
 use crate::listen::Listeners;
-use crate::log::note;
 use crate::message::{By, Cause};
 use crate::registered::{At, Service};
 use crate::slots::{ConnId, Flags, NIL};
@@ -112,7 +111,9 @@ impl Engine {
             }
         }
         self.fire_timers();
-        self.listeners.tick(self.core.state.get_mut());
+        let state = self.core.state.get_mut();
+        self.listeners.tick(state);
+        state.lines.tick(state.nanos());
     }
 
     /// Does what no descriptor announces: letters, kept input, `writable`s, consequences.
@@ -449,7 +450,6 @@ impl Engine {
             let why = format!("The request was not complete within {limit:?}.");
             self.refuse(id, &Refusal::new(408, why));
         } else {
-            note!(INFO, "connection {id}: no request within {limit:?}");
             state.doom(id, By::Us, Cause::Stalled(limit));
         }
     }
@@ -477,15 +477,15 @@ impl Engine {
             }
             Kind::Request | Kind::Exchange | Kind::Waiting => {
                 self.http_ended(id);
-                self.core.state.get_mut().remove(id);
+                self.core.state.get_mut().remove_for(id, Some(&(by, cause)));
             }
-            Kind::Draining => self.core.state.get_mut().remove(id),
+            Kind::Draining => self.core.state.get_mut().remove_for(id, Some(&(by, cause))),
         }
     }
 
     pub(crate) fn connect_failed(&mut self, id: ConnId, error: ConnectError) {
         let (protocol, _) = self.at(id);
-        note!(INFO, "connection {id}: {error}");
+        self.core.state.get_mut().log_failed(id, &error);
         if let Some(service) = self.services.get_mut(protocol) {
             service.connect_failed(&self.core, id, error);
         }
@@ -503,9 +503,8 @@ impl Engine {
         }
         slot.flags.clear(Flags::SESSION);
         slot.session = NIL;
-        let (bytes_in, bytes_out) = (slot.bytes_in, slot.bytes_out);
         state.leave_members(id);
-        note!(INFO, "connection {id}: {closed}, {bytes_in} bytes in, {bytes_out} out");
+        state.log_closed(id, &self.core.registrations[protocol].name, &closed);
         self.services[protocol].closed(&self.core, at, closed);
     }
 

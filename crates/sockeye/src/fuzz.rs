@@ -78,6 +78,9 @@ const LIMITS: Limits = Limits {
     exchange: Duration::from_secs(2),
     body_bytes: 4096,
     notices: 8,
+    ended_lines: 100,
+    refused_lines: 10,
+    latency: Duration::from_millis(50),
 };
 
 /// The nonce of a client's handshake: the same always, so that inputs can have the answer.

@@ -38,13 +38,14 @@ impl<H: Http> Handler<H> {
         &mut self,
         core: &Core,
         at: At,
+        name: &'static str,
         gone: R,
         call: impl FnOnce(&mut H, &mut HttpConn<'_, H>) -> R,
     ) -> R {
-        match self.sessions.get_mut(at.session) {
-            Some(session) => call(&mut self.http, &mut HttpConn::new(core, at.id, session)),
-            None => gone,
-        }
+        let Some(session) = self.sessions.get_mut(at.session) else { return gone };
+        core.callback(name, None, Some(at.id), || {
+            call(&mut self.http, &mut HttpConn::new(core, at.id, session))
+        })
     }
 }
 
@@ -54,25 +55,27 @@ impl<H: Http> HttpService for Handler<H> {
     }
 
     fn request(&mut self, core: &Core, at: At, request: &Request<'_>) -> Answer {
-        self.with(core, at, Answer::Abort, |http, conn| http.request(conn, request))
+        self.with(core, at, "request", Answer::Abort, |http, conn| http.request(conn, request))
     }
 
     fn body(&mut self, core: &Core, at: At, piece: &[u8], last: bool) -> Answer {
-        self.with(core, at, Answer::Abort, |http, conn| http.body(conn, piece, last))
+        self.with(core, at, "body", Answer::Abort, |http, conn| http.body(conn, piece, last))
     }
 
     fn writable(&mut self, core: &Core, at: At) -> Action {
         let permit = BodyPermit::new(core, at.id);
-        self.with(core, at, Action::Abort, |http, conn| http.writable(conn, permit))
+        self.with(core, at, "writable", Action::Abort, |http, conn| http.writable(conn, permit))
     }
 
     fn sent(&mut self, core: &Core, at: At) -> Action {
-        self.with(core, at, Action::Abort, |http, conn| http.sent(conn))
+        self.with(core, at, "sent", Action::Abort, |http, conn| http.sent(conn))
     }
 
     fn closed(&mut self, core: &Core, at: At) {
         if let Some(session) = self.sessions.remove(at.session) {
-            self.http.closed(Connections::new(core), at.id, session);
+            core.callback("closed", None, Some(at.id), || {
+                self.http.closed(Connections::new(core), at.id, session);
+            });
         }
     }
 }
@@ -149,7 +152,7 @@ impl State {
 
     /// Refuses a request or handshake: answer, then nothing more on this connection.
     pub(crate) fn refuse(&mut self, id: ConnId, refusal: &Refusal) {
-        note!(INFO, "connection {id}: request refused: {refusal}");
+        self.log_refused(id, refusal);
         let date = self.date();
         let to_head = refusal.to_head || self.exchange(id).is_some_and(|exchange| exchange.is_head);
         let refusal = Refusal { to_head, ..refusal.clone() };

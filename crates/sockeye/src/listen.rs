@@ -69,7 +69,8 @@ impl Listeners {
                 return;
             }
             let Some(listener) = self.list.get(index) else { return };
-            match sockeye_sys::accept(listener.fd.as_fd()) {
+            let accept = || sockeye_sys::accept(listener.fd.as_fd());
+            match state.latency.call("accept", None, accept) {
                 Ok((fd, peer)) => self.welcome(fd, peer, state),
                 Err(error) => match AcceptFailure::of(&error) {
                     AcceptFailure::Empty => return,
@@ -88,12 +89,12 @@ impl Listeners {
 
     fn welcome(&mut self, fd: OwnedFd, peer: SocketAddr, state: &mut State) {
         if let Some(filter) = &mut self.filter
-            && !filter(fd.as_fd(), peer)
+            && !state.latency.filter(|| filter(fd.as_fd(), peer))
         {
-            note!(INFO, "connection from {peer} refused by the accept filter");
-            return;
+            return state.log_filtered(peer);
         }
-        state.begin_connection(fd);
+        let id = state.begin_connection(fd);
+        state.lines.note_peer(id, peer);
     }
 
     /// Goes on accepting if a connection has ended since accepting paused.

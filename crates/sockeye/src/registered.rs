@@ -6,7 +6,7 @@ use crate::lent::{Conn, Connections, Permit};
 use crate::message::{Action, Chunk, Closed, Message};
 use crate::protocol::Protocol;
 use crate::slots::ConnId;
-use crate::state::Core;
+use crate::state::{Core, ProtocolId};
 use std::any::Any;
 
 /// A connection and where its session lies.
@@ -35,24 +35,26 @@ pub(crate) trait Service {
 /// A registered protocol and the sessions of its connections.
 pub(crate) struct Registered<P: Protocol> {
     protocol: P,
+    id: ProtocolId,
     sessions: Sessions<P::Session>,
 }
 
 impl<P: Protocol> Registered<P> {
-    pub(crate) fn new(protocol: P) -> Self {
-        Self { protocol, sessions: Sessions::new() }
+    pub(crate) fn new(protocol: P, id: ProtocolId) -> Self {
+        Self { protocol, id, sessions: Sessions::new() }
     }
 
     fn with(
         &mut self,
         core: &Core,
         at: At,
+        name: &'static str,
         call: impl FnOnce(&mut P, &mut Conn<'_, P>) -> Action,
     ) -> Action {
-        match self.sessions.get_mut(at.session) {
-            Some(session) => call(&mut self.protocol, &mut Conn::new(core, at.id, session)),
-            None => Action::Abort,
-        }
+        let Some(session) = self.sessions.get_mut(at.session) else { return Action::Abort };
+        core.callback(name, Some(self.id), Some(at.id), || {
+            call(&mut self.protocol, &mut Conn::new(core, at.id, session))
+        })
     }
 }
 
@@ -67,51 +69,57 @@ impl<P: Protocol> Service for Registered<P> {
     }
 
     fn open(&mut self, core: &Core, at: At) -> Action {
-        self.with(core, at, |protocol, conn| protocol.open(conn))
+        self.with(core, at, "open", |protocol, conn| protocol.open(conn))
     }
 
     fn receive(&mut self, core: &Core, at: At, message: Message<'_>) -> Action {
-        self.with(core, at, |protocol, conn| protocol.receive(conn, message))
+        self.with(core, at, "receive", |protocol, conn| protocol.receive(conn, message))
     }
 
     fn chunk(&mut self, core: &Core, at: At, chunk: Chunk<'_>) -> Action {
-        self.with(core, at, |protocol, conn| protocol.chunk(conn, chunk))
+        self.with(core, at, "chunk", |protocol, conn| protocol.chunk(conn, chunk))
     }
 
     fn writable(&mut self, core: &Core, at: At) -> Action {
-        self.with(core, at, |protocol, conn| match Permit::issue(core, at.id) {
+        self.with(core, at, "writable", |protocol, conn| match Permit::issue(core, at.id) {
             Some(permit) => protocol.writable(conn, permit),
             None => Action::Continue,
         })
     }
 
     fn ping(&mut self, core: &Core, at: At, payload: &[u8]) -> Action {
-        self.with(core, at, |protocol, conn| protocol.ping(conn, payload))
+        self.with(core, at, "ping", |protocol, conn| protocol.ping(conn, payload))
     }
 
     fn pong(&mut self, core: &Core, at: At, payload: &[u8]) -> Action {
-        self.with(core, at, |protocol, conn| protocol.pong(conn, payload))
+        self.with(core, at, "pong", |protocol, conn| protocol.pong(conn, payload))
     }
 
     fn timer(&mut self, core: &Core, at: At) -> Action {
-        self.with(core, at, |protocol, conn| protocol.timer(conn))
+        self.with(core, at, "timer", |protocol, conn| protocol.timer(conn))
     }
 
     fn notified(&mut self, core: &Core, notice: Box<dyn Any + Send>) {
         // `Key<P>` and this registration share `P`, so the type fits.
         if let Ok(notice) = notice.downcast::<P::Notice>() {
-            self.protocol.notified(Connections::new(core), *notice);
+            core.callback("notified", Some(self.id), None, || {
+                self.protocol.notified(Connections::new(core), *notice);
+            });
         }
     }
 
     fn closed(&mut self, core: &Core, at: At, closed: Closed) {
         if let Some(session) = self.sessions.remove(at.session) {
-            self.protocol.closed(Connections::new(core), at.id, session, closed);
+            core.callback("closed", Some(self.id), Some(at.id), || {
+                self.protocol.closed(Connections::new(core), at.id, session, closed);
+            });
         }
     }
 
     fn connect_failed(&mut self, core: &Core, id: ConnId, error: ConnectError) {
-        self.protocol.connect_failed(Connections::new(core), id, error);
+        core.callback("connect_failed", Some(self.id), Some(id), || {
+            self.protocol.connect_failed(Connections::new(core), id, error);
+        });
     }
 }
 

@@ -6,6 +6,8 @@ use crate::conn::Phase;
 use crate::handle::Inbox;
 use crate::handshake::Verdict;
 use crate::keys::MaskKeys;
+use crate::latency::Latency;
+use crate::lines::Lines;
 use crate::message::{By, Cause};
 use crate::resolve::Resolver;
 use crate::slots::{ConnId, Flags, NIL, Slot, Slots, UNBOUND};
@@ -16,6 +18,7 @@ use sockeye_sys::Interest;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,6 +92,9 @@ pub(crate) struct State {
     /// Set when a connection ends: paused listeners may go on.
     pub(crate) room: bool,
     pub(crate) accepted: u64,
+    /// What is said about connections.
+    pub(crate) lines: Lines,
+    pub(crate) latency: Rc<Latency>,
     /// The `Date` header of the second since the epoch it was made in.
     pub(crate) date: (u64, String),
     /// A callback may be running: the loop will look at what it leaves without being woken.
@@ -100,7 +106,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(limits: Limits, protocols: usize, inbox: &Arc<Inbox>, now: Instant) -> Self {
+    pub(crate) fn new(
+        limits: Limits,
+        protocols: usize,
+        inbox: &Arc<Inbox>,
+        latency: &Rc<Latency>,
+        now: Instant,
+    ) -> Self {
+        let lines = Lines::new(limits.ended_lines, limits.refused_lines);
         Self {
             slots: Slots::new(),
             wheel: Wheel::new(),
@@ -128,6 +141,8 @@ impl State {
             stopping: false,
             room: false,
             accepted: 0,
+            lines,
+            latency: Rc::clone(latency),
             date: (0, String::new()),
             inside: false,
             began: now,
@@ -162,14 +177,23 @@ impl State {
         let now = self.millis();
         let slot = self.slots.at_mut(id.index);
         (slot.began, slot.stamp) = (now, now);
+        let nanos = self.nanos();
+        self.lines.note(id, nanos);
         id
     }
 
     /// Frees a connection for which no callback is owed.
     pub(crate) fn remove(&mut self, id: ConnId) {
+        self.remove_for(id, None);
+    }
+
+    /// The same, for a reason to be logged.
+    pub(crate) fn remove_for(&mut self, id: ConnId, why: Option<&(By, Cause)>) {
         if self.slots.get(id).is_none() {
             return;
         }
+        self.log_ended(id, why);
+        self.lines.forget(id);
         self.wheel.disarm(&mut self.slots, id.index);
         self.set_timer(id, None);
         self.leave_members(id);
@@ -352,10 +376,8 @@ impl State {
             Duration::from_millis(whole)
         });
         let timer = self.timers.first().map(|&(at, _)| Duration::from_nanos(at));
-        let first = match (wheel, timer) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        let lines = self.lines.due().map(Duration::from_nanos);
+        let first = [wheel, timer, lines].into_iter().flatten().min();
         first.map(|after| self.began + after)
     }
 

@@ -60,7 +60,7 @@ impl State {
         let now = self.millis();
         let Some(slot) = self.slots.get_mut(id) else { return Received::NotYet };
         let Some(fd) = slot.fd() else { return Received::NotYet };
-        match sockeye_sys::recv(fd, buffer) {
+        match self.latency.call("recv", Some(id), || sockeye_sys::recv(fd, buffer)) {
             Ok(0) => {
                 slot.flags.set(Flags::EOF);
                 Received::Lost(Lost::Eof)
@@ -211,7 +211,9 @@ impl State {
             }
             let mut slices = [IoSlice::new(&[]); GATHER];
             let count = cold.tail.slices(&mut slices);
-            match sockeye_sys::send_vectored(std::os::fd::AsFd::as_fd(fd), &slices[..count]) {
+            let fd = std::os::fd::AsFd::as_fd(fd);
+            let send = || sockeye_sys::send_vectored(fd, &slices[..count]);
+            match self.latency.call("send", Some(id), send) {
                 Ok(n) => {
                     cold.tail.advance(n);
                     slot.bytes_out += n as u64;
@@ -254,7 +256,7 @@ impl State {
     /// Sends the cork and then `header` and `payload`; what is not taken becomes the tail.
     fn send_corked_and(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
         let slot = self.slots.at_mut(id.index);
-        let result = match slot.fd() {
+        let send = || match slot.fd() {
             Some(fd) if header.is_empty() && payload.is_empty() => {
                 sockeye_sys::send(fd, &self.cork)
             }
@@ -265,7 +267,7 @@ impl State {
             }
             None => Err(io::Error::from(ErrorKind::NotConnected)),
         };
-        let sent = match result {
+        let sent = match self.latency.call("send", Some(id), send) {
             Ok(n) => n,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => {

@@ -50,7 +50,7 @@ fn line(record: &Record<'_>) -> String {
         line.push(':');
         match field.value {
             Value::Text(text) => push_string(&mut line, &record::cut(text)),
-            Value::Number(number) => line.push_str(&number.to_string()),
+            Value::Number(_) | Value::Flag(_) => line.push_str(&field.value.line()),
         }
     }
     line.push_str("}\n");

@@ -19,9 +19,9 @@ impl Levels {
     pub const ERR: Self = Self(1);
     /// Something is odd.
     pub const WARN: Self = Self(2);
-    /// Worth knowing in normal operation.
+    /// Worth knowing in normal operation; each request and handshake refused.
     pub const NOTICE: Self = Self(4);
-    /// One line per connection and handshake.
+    /// A line for each connection that ends.
     pub const INFO: Self = Self(8);
     /// Details for whoever works on the library.
     pub const DEBUG: Self = Self(16);
@@ -33,7 +33,8 @@ impl Levels {
     pub const EXT: Self = Self(128);
     /// The client role.
     pub const CLIENT: Self = Self(256);
-    /// What holds the loop up.
+    /// Callbacks and system calls that hold the loop up for
+    /// [`Limits::latency`](crate::Limits::latency) or longer, and the longest of all at the end.
     pub const LATENCY: Self = Self(512);
     /// `ERR | WARN | NOTICE`, as in the manual.
     pub const DEFAULT: Self = Self(7);

@@ -34,6 +34,8 @@ pub enum Value<'v> {
     Text(&'v str),
     /// A number.
     Number(u64),
+    /// Yes or no.
+    Flag(bool),
 }
 
 impl<'r> Record<'r> {
@@ -80,6 +82,7 @@ impl Value<'_> {
         match self {
             Self::Text(text) => harmless(format_args!("{text}")),
             Self::Number(number) => number.to_string(),
+            Self::Flag(flag) => flag.to_string(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod http;
 mod http_limits;
 mod keepalive;
 mod later;
+mod lines;
 mod negotiation;
 mod pausing;
 mod play;
