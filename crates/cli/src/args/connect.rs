@@ -1,7 +1,6 @@
 //! `sockeye connect`.
 
-use super::{DeflateArgs, LogArgs, PeerArgs};
-use sockeye::Connect;
+use super::{DeflateArgs, LogArgs, PeerArgs, RequestArgs};
 
 pub(super) const EXAMPLES: &str = "\
 Each line of standard input is sent as one message, without its newline; each message that
@@ -25,52 +24,18 @@ Examples:
 /// Options of `sockeye connect`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectArgs {
-    /// Where to, as `ws://host:port/path`; the port is 80 unless given
-    #[arg(value_parser = url)]
-    pub(crate) url: String,
-    /// Offer this subprotocol; give it several times to offer several, the favourite first
-    #[arg(long, value_name = "NAME")]
-    pub(crate) subprotocol: Vec<String>,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
     /// Send binary messages instead of text
     #[arg(long)]
     pub(crate) binary: bool,
     /// Close after N messages have come, and not at the end of standard input
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// Send this Origin, as a browser would
-    #[arg(long, value_name = "ORIGIN")]
-    pub(crate) origin: Option<String>,
-    /// Add a header to the request; may be given several times
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
-    pub(crate) headers: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) peers: PeerArgs,
     #[command(flatten)]
     pub(crate) deflate: DeflateArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
-}
-
-fn url(text: &str) -> Result<String, sockeye::ConnectError> {
-    Connect::to(text).map(|_| text.to_owned())
-}
-
-fn header(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once(':') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.trim().to_owned())),
-        _ => Err("it is not of the form `Name: value`"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_are_cut_at_the_first_colon() {
-        let expected = ("Referer".to_owned(), "http://a/".to_owned());
-        assert_eq!(header("Referer:  http://a/ "), Ok(expected));
-        assert!(header("no colon").is_err());
-        assert!(header(": no name").is_err());
-    }
 }

@@ -7,6 +7,7 @@ mod echo;
 mod listen;
 mod log;
 mod peers;
+mod request;
 mod serve;
 mod service;
 mod time;
@@ -17,6 +18,7 @@ pub(crate) use echo::EchoArgs;
 pub(crate) use listen::ListenArgs;
 pub(crate) use log::{LogArgs, LogTo};
 pub(crate) use peers::PeerArgs;
+pub(crate) use request::RequestArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use service::ServiceArgs;
 

@@ -9,7 +9,7 @@ use crate::ending::{Ending, FAILED, MISUSED};
 use crate::{logging, signals};
 use output::Output;
 use sockeye::log::Levels;
-use sockeye::{Connect, ConnectError, Context, Limits};
+use sockeye::{ConnectError, Context, Limits};
 use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -43,10 +43,10 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
     signals::on_first(move |signal| {
         let _ = signalled.post(talk, interrupted(signal)); // or the loop has ended already
     })?;
-    let begun = target(args).and_then(|to| context.connections().connect(&to, talk.id()));
+    let begun = args.request.connect().and_then(|to| context.connections().connect(&to, talk.id()));
     let id = match begun {
         Ok(id) => id,
-        Err(error) => return Ok(could_not_connect(&args.url, &error)),
+        Err(error) => return Ok(could_not_connect(&args.request.url, &error)),
     };
     feeder.start(move || handle.request_writable(id).is_ok())?;
     let mut broken = None;
@@ -63,20 +63,6 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
             return Ok(broken.unwrap_or_else(|| ending.clone()));
         }
     }
-}
-
-fn target(args: &ConnectArgs) -> Result<Connect, ConnectError> {
-    let mut connect = Connect::to(&args.url)?;
-    for name in &args.subprotocol {
-        connect = connect.subprotocol(name);
-    }
-    for (name, value) in &args.headers {
-        connect = connect.header(name, value);
-    }
-    Ok(match &args.origin {
-        Some(origin) => connect.origin(origin),
-        None => connect,
-    })
 }
 
 fn could_not_connect(url: &str, error: &ConnectError) -> Ending {

@@ -47,7 +47,7 @@ impl Talk {
         output: Rc<RefCell<Output>>,
         ending: Rc<OnceCell<Ending>>,
     ) -> Self {
-        let (url, binary, wanted) = (args.url.clone(), args.binary, args.count);
+        let (url, binary, wanted) = (args.request.url.clone(), args.binary, args.count);
         Self { url, binary, wanted, lines, output, open: false, goal: None, ending }
     }
 

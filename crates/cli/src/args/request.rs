@@ -1,0 +1,61 @@
+//! Where a client connects to, and what its request says.
+
+use sockeye::{Connect, ConnectError};
+
+/// Where to connect, and what the request says.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RequestArgs {
+    /// Where to, as `ws://host:port/path`; the port is 80 unless given
+    #[arg(value_parser = url)]
+    pub(crate) url: String,
+    /// Offer this subprotocol; give it several times to offer several, the favourite first
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subprotocol: Vec<String>,
+    /// Send this Origin, as a browser would
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) origin: Option<String>,
+    /// Add a header to the request; may be given several times
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl RequestArgs {
+    /// The connection that is asked for.
+    pub(crate) fn connect(&self) -> Result<Connect, ConnectError> {
+        let mut connect = Connect::to(&self.url)?;
+        for name in &self.subprotocol {
+            connect = connect.subprotocol(name);
+        }
+        for (name, value) in &self.headers {
+            connect = connect.header(name, value);
+        }
+        Ok(match &self.origin {
+            Some(origin) => connect.origin(origin),
+            None => connect,
+        })
+    }
+}
+
+fn url(text: &str) -> Result<String, ConnectError> {
+    Connect::to(text).map(|_| text.to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.trim().to_owned())),
+        _ => Err("it is not of the form `Name: value`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_cut_at_the_first_colon() {
+        let expected = ("Referer".to_owned(), "http://a/".to_owned());
+        assert_eq!(header("Referer:  http://a/ "), Ok(expected));
+        assert!(header("no colon").is_err());
+        assert!(header(": no name").is_err());
+    }
+}
