@@ -16,11 +16,11 @@ use crate::state::{Core, ProtocolId, Registration, State};
 use crate::tcp::TcpOptions;
 use sockeye_proto::handshake::OriginPolicy;
 use sockeye_proto::{DeflateOptions, Deflaters, Role, Rules};
-use sockeye_sys::{Attention, TcpKeepalive};
+use sockeye_sys::{Address, Attention, TcpKeepalive};
 use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -171,10 +171,10 @@ impl Builder {
     }
 
     /// Looks at each new connection's descriptor and peer before a byte is read; `false` closes
-    /// it.
+    /// it. Who is behind a Unix socket, [`peer_credentials`](crate::peer_credentials) tells.
     pub fn accept_filter(
         mut self,
-        filter: impl FnMut(BorrowedFd<'_>, SocketAddr) -> bool + 'static,
+        filter: impl FnMut(BorrowedFd<'_>, &Address) -> bool + 'static,
     ) -> Self {
         self.filter = Some(Box::new(filter));
         self

@@ -10,9 +10,10 @@ use sockeye_proto::BadExtension;
 use sockeye_proto::handshake::{BadRequest, ClientHello, ClientRequest, Mismatch};
 use sockeye_proto::http::HeadError;
 use sockeye_proto::uri::{Url, UrlError};
+use sockeye_sys::Address;
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub struct Connect {
     subprotocols: Vec<String>,
     origin: Option<String>,
     headers: Vec<(String, String)>,
+    via: Option<Address>,
 }
 
 impl Connect {
@@ -42,7 +44,22 @@ impl Connect {
         if url.secure {
             return Err(ConnectError::NoTls);
         }
-        Ok(Self { url, subprotocols: Vec::new(), origin: None, headers: Vec::new() })
+        Ok(Self { url, subprotocols: Vec::new(), origin: None, headers: Vec::new(), via: None })
+    }
+
+    /// Connects to this address instead of looking up the URL's host, which the request still
+    /// names: a Unix socket, or one address of several.
+    ///
+    /// ```
+    /// use sockeye::{Address, Connect};
+    ///
+    /// let socket = Address::Path("/run/chat.sock".into());
+    /// let connect = Connect::to("ws://localhost/chat")?.via(socket);
+    /// # Ok::<(), sockeye::ConnectError>(())
+    /// ```
+    pub fn via(mut self, address: impl Into<Address>) -> Self {
+        self.via = Some(address.into());
+        self
     }
 
     /// Offers a subprotocol; the first one offered is the favourite. Without any, none is asked
@@ -102,7 +119,7 @@ pub enum ConnectError {
     /// The name could not be looked up.
     LookUp(io::Error),
     /// No address of the name could be connected to; what each said.
-    Tcp(Vec<(SocketAddr, io::Error)>),
+    Tcp(Vec<(Address, io::Error)>),
     /// This deadline passed before the connection was open.
     TimedOut(Duration),
     /// The connection broke, or ended, before the server's answer was complete.
@@ -155,10 +172,10 @@ pub(crate) struct Dial {
     pub(crate) protocol: ProtocolId,
     target: String,
     /// Addresses not tried yet.
-    addresses: VecDeque<SocketAddr>,
+    addresses: VecDeque<Address>,
     /// The address being tried.
-    current: Option<SocketAddr>,
-    tries: Vec<(SocketAddr, io::Error)>,
+    current: Option<Address>,
+    tries: Vec<(Address, io::Error)>,
 }
 
 /// A client's handshake whose answer is awaited.
@@ -203,12 +220,13 @@ impl State {
         slot.flags.set(Flags::CLIENT);
         slot.protocol = protocol.0;
         self.arm(id, Deadline::Connect);
-        let started = match url.host.parse::<IpAddr>() {
-            Ok(address) => {
-                self.resolved(id, vec![SocketAddr::new(address, url.port)]);
+        let address = url.host.parse().ok().map(|ip| SocketAddr::new(ip, url.port).into());
+        let started = match connect.via.clone().or(address) {
+            Some(address) => {
+                self.resolved(id, [address]);
                 Ok(())
             }
-            Err(_) => self.resolver.look_up(id, &url.host, url.port),
+            None => self.resolver.look_up(id, &url.host, url.port),
         };
         if let Err(error) = started {
             self.remove(id);
@@ -218,9 +236,9 @@ impl State {
     }
 
     /// The addresses are known: tries them in order.
-    pub(crate) fn resolved(&mut self, id: ConnId, addresses: Vec<SocketAddr>) {
+    pub(crate) fn resolved(&mut self, id: ConnId, addresses: impl IntoIterator<Item = Address>) {
         if let Some(dial) = self.dialing(id) {
-            dial.addresses = addresses.into();
+            dial.addresses = addresses.into_iter().collect();
             self.try_next_address(id);
         }
     }
@@ -234,13 +252,15 @@ impl State {
             let Some(address) = dial.addresses.pop_front() else {
                 return self.doom(id, By::Peer, crate::Cause::Broken(io::ErrorKind::NotConnected));
             };
-            let connect = || sockeye_sys::connect(address);
+            let connect = || sockeye_sys::connect(&address);
             match latency.call("connect", Some(id), connect) {
                 // Both outcomes make the socket writable, which `connected` waits for.
                 Ok((fd, _)) => {
-                    dial.current = Some(address);
+                    self.lines.note_peer(id, &address);
                     self.tcp.apply(fd.as_fd());
-                    self.lines.note_peer(id, address);
+                    if let Some(dial) = self.dialing(id) {
+                        dial.current = Some(address);
+                    }
                     self.set_fd(id, Some(fd));
                     return;
                 }

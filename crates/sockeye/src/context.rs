@@ -5,9 +5,10 @@ use crate::daemon::Home;
 use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::lent::Connections;
+use crate::place::{Listen, Opened, open_all};
 use crate::poll::Change;
 use crate::slots::ConnId;
-use sockeye_sys::{Attention, Events, Interest, Poller, Readiness};
+use sockeye_sys::{Address, Attention, Events, Interest, ListenOptions, Poller, Readiness};
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -71,27 +72,50 @@ impl Context {
 }
 
 impl<Mode> Context<Mode> {
-    /// Listens at an address; with port 0 the system picks one. Returns the address it is at;
+    /// Listens at an IP address; with port 0 the system picks one. Returns the address it is at;
     /// where a name has several, all are listened at and the first is returned.
+    /// [`listen_at`](Self::listen_at) knows other places.
     pub fn listen(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
-        let mut first = None;
-        for address in address.to_socket_addrs()? {
-            let at = self.engine.listeners.add(address)?;
-            first.get_or_insert(at);
-        }
-        self.engine.core.inbox.wake();
+        let all: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+        let first = self.add(open_all(&all, &ListenOptions::default())?)?;
+        let first = first.first().and_then(Address::ip);
         first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
     }
 
-    /// Listens at a socket that was made elsewhere.
-    pub fn listen_on(&mut self, socket: OwnedFd) -> io::Result<SocketAddr> {
+    /// Listens at a place of any kind. Returns the addresses it is at: one, or those of the
+    /// network interface.
+    ///
+    /// # Errors
+    ///
+    /// With the address in the text: `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`,
+    /// `NotFound` for an interface that does not exist, and whatever else the system says.
+    pub fn listen_at(&mut self, place: &Listen) -> io::Result<Vec<Address>> {
+        self.add(place.open()?)
+    }
+
+    /// Listens at a socket that was made elsewhere: a `TcpListener`, a `UnixListener`, one that a
+    /// service manager has handed over. It is made non-blocking. The
+    /// file of a Unix socket is not removed with the context.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if it is no stream socket that listens, TCP or Unix; the text says what it
+    /// is instead.
+    pub fn listen_on(&mut self, socket: impl Into<OwnedFd>) -> io::Result<Address> {
+        self.home.check()?;
         self.engine.core.inbox.wake();
-        self.engine.listeners.adopt(socket)
+        self.engine.listeners.adopt(socket.into())
     }
 
     /// The addresses listened at.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub fn addresses(&self) -> Vec<Address> {
         self.engine.listeners.addresses()
+    }
+
+    fn add(&mut self, opened: Vec<Opened>) -> io::Result<Vec<Address>> {
+        self.home.check()?;
+        self.engine.core.inbox.wake();
+        self.engine.listeners.add(opened)
     }
 
     /// What other threads reach the context by.

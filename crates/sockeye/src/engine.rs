@@ -364,7 +364,7 @@ impl Engine {
                 crate::Connections::new(&self.core).request_writable_all(protocol);
             }
             Letter::Resolved(id, Ok(addresses)) => {
-                self.core.state.get_mut().resolved(id, addresses);
+                self.core.state.get_mut().resolved(id, addresses.into_iter().map(Into::into));
             }
             Letter::Resolved(id, Err(error)) => {
                 if self.kind(id) == Kind::Dialing {

@@ -10,11 +10,12 @@ use sockeye_proto::handshake::{
 };
 use sockeye_proto::http::{BadHeader, HeadScanner, Headers};
 use sockeye_proto::{DeflateAgreed, Role};
+use sockeye_sys::Address;
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// A request or response head that has come in part.
 #[derive(Default)]
@@ -85,7 +86,7 @@ impl<'h> Handshake<'h> {
     }
 
     /// The peer's address.
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub fn peer(&self) -> Option<Address> {
         self.connections.peer(self.id)
     }
 
@@ -187,7 +188,7 @@ impl Router {
     pub(crate) fn route<'b>(
         &self,
         upgrade: &UpgradeRequest<'_, 'b>,
-        peer: impl FnOnce() -> Option<SocketAddr>,
+        peer: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<(ProtocolId, Option<&'b str>), Refusal> {
         self.check_origin(upgrade, peer)?;
         let path = upgrade.head.path();
@@ -221,12 +222,12 @@ impl Router {
     fn check_origin(
         &self,
         upgrade: &UpgradeRequest<'_, '_>,
-        peer: impl FnOnce() -> Option<SocketAddr>,
+        peer: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<(), Refusal> {
         let Err(refused) = self.origins.check(upgrade.origin, upgrade.host()) else {
             return Ok(());
         };
-        let trusted = || peer().is_some_and(|peer| self.proxies.contains(&peer.ip()));
+        let trusted = || peer().is_some_and(|peer| self.proxies.contains(&peer));
         if !self.proxies.is_empty() && trusted() {
             let mut forwarded = upgrade.head.headers.list("X-Forwarded-Host");
             let host = forwarded.next().unwrap_or(upgrade.host());

@@ -6,9 +6,9 @@ use crate::slots::{ConnId, Flags};
 use crate::state::{Core, State};
 use bytes::Bytes;
 use sockeye_proto::http::{BodyReader, Headers, RequestHead, Version};
+use sockeye_sys::Address;
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
 
 /// What a context does with HTTP requests; the manual's `LWS_CALLBACK_HTTP` and its companions.
 ///
@@ -203,7 +203,7 @@ impl<'c, H: Http + ?Sized> HttpConn<'c, H> {
     }
 
     /// The peer's address.
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub fn peer(&self) -> Option<Address> {
         self.connections.peer(self.id)
     }
 }

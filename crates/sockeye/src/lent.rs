@@ -14,10 +14,10 @@ use crate::state::{Core, ProtocolId, State};
 use crate::transport::SendError;
 use crate::wheel::Deadline;
 use sockeye_proto::{CloseCode, FrameHeader, MessageKind, Opcode};
+use sockeye_sys::{Address, Credentials};
 use std::borrow::Cow;
 use std::cell::RefMut;
 use std::fmt;
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
@@ -107,7 +107,7 @@ impl<'c, P: Protocol + ?Sized> Conn<'c, P> {
     }
 
     /// The peer's address.
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub fn peer(&self) -> Option<Address> {
         self.connections.peer(self.id)
     }
 }
@@ -488,8 +488,14 @@ impl<'c> Connections<'c> {
     }
 
     /// The peer's address.
-    pub fn peer(&self, id: ConnId) -> Option<SocketAddr> {
+    pub fn peer(&self, id: ConnId) -> Option<Address> {
         sockeye_sys::peer_addr(self.core.state.borrow().slots.get(id)?.fd()?).ok()
+    }
+
+    /// Who is at the other end of a Unix socket, as the kernel saw it when it was connected.
+    /// Linux only; none for TCP.
+    pub fn peer_credentials(&self, id: ConnId) -> Option<Credentials> {
+        sockeye_sys::peer_credentials(self.core.state.borrow().slots.get(id)?.fd()?).ok()
     }
 
     /// The descriptor, also inside [`closed`](Protocol::closed). For reading and setting socket

@@ -74,6 +74,7 @@ mod lines;
 mod listen;
 pub mod log;
 mod message;
+mod place;
 mod poll;
 mod protocol;
 mod registered;
@@ -95,6 +96,7 @@ pub use handshake::{Handshake, Reject};
 pub use http::{Answer, BodyPermit, Http, HttpConn, Request, Response};
 pub use lent::{Conn, ConnInfo, Connections, Permit};
 pub use message::{Action, By, Cause, Chunk, Closed, Message, Shared};
+pub use place::Listen;
 pub use poll::Change;
 pub use protocol::Protocol;
 pub use slots::ConnId;
@@ -104,4 +106,7 @@ pub use transport::SendError;
 pub use sockeye_proto::handshake::OriginPolicy;
 pub use sockeye_proto::http::{BadHeader, Header, Headers};
 pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
-pub use sockeye_sys::{Interest, LockFile, Readiness, TcpKeepalive};
+pub use sockeye_sys::peer_credentials;
+pub use sockeye_sys::{
+    Address, BadAddress, Credentials, Interest, LockFile, Readiness, TcpKeepalive,
+};

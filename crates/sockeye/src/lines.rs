@@ -11,10 +11,10 @@ use crate::message::{By, Cause, Closed};
 use crate::slots::{ConnId, Flags, UNBOUND};
 use crate::state::State;
 use sockeye_proto::handshake::Refusal;
+use sockeye_sys::Address;
 use std::collections::HashMap;
 use std::fmt;
 use std::mem;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Nanoseconds of loop time in which a quota counts.
@@ -30,7 +30,7 @@ pub(crate) struct Lines {
 /// What is known of a connection from its beginning.
 struct Noted {
     /// A socket that is broken does not tell it any more.
-    peer: Option<SocketAddr>,
+    peer: Option<Address>,
     /// Nanoseconds of loop time: those of the slot wrap after 49 days.
     began: u64,
 }
@@ -113,9 +113,9 @@ impl Lines {
     }
 
     /// Its peer is known.
-    pub(crate) fn note_peer(&mut self, id: ConnId, peer: SocketAddr) {
+    pub(crate) fn note_peer(&mut self, id: ConnId, peer: &Address) {
         if let Some(noted) = self.noted.get_mut(&id.index) {
-            noted.peer = Some(peer);
+            noted.peer = Some(peer.clone());
         }
     }
 
@@ -223,7 +223,7 @@ impl State {
     }
 
     /// The accept filter has turned a connection away.
-    pub(crate) fn log_filtered(&mut self, peer: SocketAddr) {
+    pub(crate) fn log_filtered(&mut self, peer: &Address) {
         let now = self.nanos();
         if self.lines.may_say(Kind::Refused, now) {
             log::emit_with(
@@ -242,7 +242,7 @@ impl State {
         }
         let slot = self.slots.get(id)?;
         let noted = self.lines.noted.get(&id.index);
-        let peer = noted.and_then(|noted| noted.peer);
+        let peer = noted.and_then(|noted| noted.peer.clone());
         let peer = peer.or_else(|| sockeye_sys::peer_addr(slot.fd()?).ok());
         let of_slot = Duration::from_millis(self.millis().wrapping_sub(slot.began).into());
         let lasted = noted.map(|noted| Duration::from_nanos(now.saturating_sub(noted.began)));

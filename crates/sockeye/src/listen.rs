@@ -2,13 +2,13 @@
 
 use crate::conn::Phase;
 use crate::log::note;
+use crate::place::Opened;
 use crate::poll::Change;
 use crate::slots::ConnId;
 use crate::state::State;
 use crate::wheel::Deadline;
-use sockeye_sys::{AcceptFailure, Interest, ListenOptions};
+use sockeye_sys::{AcceptFailure, Address, Interest, SocketFile};
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Connections accepted in one go, so that a rush of them does not starve the others.
@@ -20,7 +20,7 @@ const RETRY_NANOS: u64 = 1_000_000_000;
 
 /// Looks at a new connection before a byte is read; `false` closes it (manual,
 /// `FILTER_NETWORK_CONNECTION`).
-pub(crate) type AcceptFilter = Box<dyn FnMut(BorrowedFd<'_>, SocketAddr) -> bool>;
+pub(crate) type AcceptFilter = Box<dyn FnMut(BorrowedFd<'_>, &Address) -> bool>;
 
 pub(crate) struct Listeners {
     list: Vec<Listener>,
@@ -32,6 +32,8 @@ pub(crate) struct Listeners {
 }
 
 struct Listener {
+    /// Goes with the listener, and before its socket.
+    _file: Option<SocketFile>,
     fd: OwnedFd,
     registered: Option<Interest>,
 }
@@ -41,17 +43,22 @@ impl Listeners {
         Self { list: Vec::new(), filter, paused: false, retry_at: None }
     }
 
-    /// Starts to listen; the address it is at.
-    pub(crate) fn add(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
-        let fd = sockeye_sys::listen(address, &ListenOptions::default())?;
-        self.adopt(fd)
+    /// Begins to accept at these sockets; the addresses they are at.
+    pub(crate) fn add(&mut self, opened: Vec<Opened>) -> io::Result<Vec<Address>> {
+        let at = |opened: &Opened| sockeye_sys::local_addr(opened.fd.as_fd());
+        let addresses = opened.iter().map(at).collect::<io::Result<_>>()?;
+        for Opened { fd, file } in opened {
+            self.list.push(Listener { fd, _file: file, registered: None });
+        }
+        Ok(addresses)
     }
 
     /// Takes over a socket that listens already.
-    pub(crate) fn adopt(&mut self, fd: OwnedFd) -> io::Result<SocketAddr> {
+    pub(crate) fn adopt(&mut self, fd: OwnedFd) -> io::Result<Address> {
+        sockeye_sys::check_listener(fd.as_fd())?;
         sockeye_sys::set_nonblocking(fd.as_fd(), true)?;
         let address = sockeye_sys::local_addr(fd.as_fd())?;
-        self.list.push(Listener { fd, registered: None });
+        self.list.push(Listener { fd, _file: None, registered: None });
         Ok(address)
     }
 
@@ -71,7 +78,7 @@ impl Listeners {
             let Some(listener) = self.list.get(index) else { return };
             let accept = || sockeye_sys::accept(listener.fd.as_fd());
             match state.latency.call("accept", None, accept) {
-                Ok((fd, peer)) => self.welcome(fd, peer, state),
+                Ok((fd, peer)) => self.welcome(fd, &peer, state),
                 Err(error) => match AcceptFailure::of(&error) {
                     AcceptFailure::Empty => return,
                     AcceptFailure::Gone => {}
@@ -87,7 +94,7 @@ impl Listeners {
         }
     }
 
-    fn welcome(&mut self, fd: OwnedFd, peer: SocketAddr, state: &mut State) {
+    fn welcome(&mut self, fd: OwnedFd, peer: &Address, state: &mut State) {
         if let Some(filter) = &mut self.filter
             && !state.latency.filter(|| filter(fd.as_fd(), peer))
         {
@@ -159,7 +166,7 @@ impl Listeners {
     }
 
     /// The addresses listened at.
-    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn addresses(&self) -> Vec<Address> {
         let local = |listener: &Listener| sockeye_sys::local_addr(listener.fd.as_fd()).ok();
         self.list.iter().filter_map(local).collect()
     }

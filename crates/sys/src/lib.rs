@@ -51,8 +51,10 @@ pub use interest::{Interest, Readiness};
 pub use limits::{descriptor_limits, open_descriptors, raise_descriptor_limit};
 pub use poller::{Events, Poller};
 pub use socket::{
-    AcceptFailure, Connect, HAS_USER_TIMEOUT, ListenOptions, TcpKeepalive, accept, connect,
-    connect_datagram, listen, local_addr, peer_addr, recv, send, send_vectored, set_keepalive,
-    set_linger_zero, set_nodelay, set_nonblocking, set_user_timeout, shutdown_write, take_error,
+    AcceptFailure, Address, BadAddress, Connect, Credentials, HAS_USER_TIMEOUT, ListenOptions,
+    SocketFile, SocketFileOptions, TcpKeepalive, accept, check_listener, connect, connect_datagram,
+    interface_addresses, listen, listen_abstract, listen_unix, local_addr, peer_addr,
+    peer_credentials, recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay,
+    set_nonblocking, set_user_timeout, shutdown_write, take_error,
 };
 pub use wake::Waker;

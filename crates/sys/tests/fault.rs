@@ -106,7 +106,7 @@ fn short_calls_move_a_part() {
 fn interrupted_calls_are_made_again() {
     let _plans = Plans;
     let (listener, addr) = listener();
-    let (client, _) = connect(addr).unwrap();
+    let (client, _) = connect(&addr).unwrap();
     wait_for(listener.as_fd(), Interest::READ);
     let attention = Attention::new().unwrap();
     for call in [Call::Accept, Call::Send, Call::Recv, Call::Wake] {
@@ -148,7 +148,7 @@ fn every_other_call_can_fail_too() {
 
     for call in [Call::Socket, Call::Connect] {
         fails(call);
-        assert_eq!(connect(addr).unwrap_err().raw_os_error(), Some(errno::MFILE));
+        assert_eq!(connect(&addr).unwrap_err().raw_os_error(), Some(errno::MFILE));
     }
     for call in [Call::Socket, Call::Listen] {
         fails(call);

@@ -30,7 +30,7 @@ fn descriptors_are_counted_limited_and_run_out() {
     assert_eq!(descriptor_limits().unwrap(), (100, hard));
 
     let (listener, addr) = listener();
-    let (client, _) = connect(addr).unwrap();
+    let (client, _) = connect(&addr).unwrap();
     wait_for(listener.as_fd(), Interest::READ);
     let mut files = Vec::new();
     let full = loop {

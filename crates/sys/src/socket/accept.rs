@@ -1,28 +1,26 @@
 //! Accepting connections.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use super::address::inet;
+use super::address::Address;
 use super::descriptor::accept_from;
 use crate::error::retry;
 use crate::fault::{self, Call};
 
-/// Takes the next connection that waits at `listener`, and the address of its peer: `0.0.0.0:0`
-/// for a listener of another kind than IPv4 and IPv6.
+/// Takes the next connection that waits at `listener`, and the address of its peer.
 ///
 /// # Errors
 ///
 /// [`AcceptFailure::of`] tells what to do about each.
-pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
     let (socket, peer) = retry(|| {
         fault::check(Call::Accept)?;
         Ok(accept_from(listener)?)
     })?;
-    Ok((socket, inet(peer)))
+    Ok((socket, Address::from_any(peer)))
 }
 
 /// What an error of [`accept`] means for whoever accepts.

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
+use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, sockopt};
 
+use super::address::Address;
 use super::descriptor::stream_socket;
 use crate::fault::{self, Call};
 
@@ -19,19 +21,24 @@ pub enum Connect {
     InProgress,
 }
 
-/// Starts to connect a new socket to `addr`.
+/// Starts to connect a new socket to `address`.
 ///
 /// # Errors
 ///
-/// If there can be no socket, or it is known at once that it cannot be connected.
-pub fn connect(addr: SocketAddr) -> io::Result<(OwnedFd, Connect)> {
+/// If there can be no socket, or it is known at once that it cannot be connected; at a Unix socket
+/// `WouldBlock` means that its queue is full.
+pub fn connect(address: &Address) -> io::Result<(OwnedFd, Connect)> {
     fault::check(Call::Socket)?;
-    let socket = stream_socket(match addr {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    })?;
+    let (family, name) = match address {
+        Address::Ip(address @ SocketAddr::V4(_)) => (AddressFamily::INET, address.as_any()),
+        Address::Ip(address @ SocketAddr::V6(_)) => (AddressFamily::INET6, address.as_any()),
+        Address::Path(_) | Address::Abstract(_) | Address::Unnamed => {
+            (AddressFamily::UNIX, address.to_unix()?.as_any())
+        }
+    };
+    let socket = stream_socket(family)?;
     fault::check(Call::Connect)?;
-    match rustix::net::connect(&socket, &addr) {
+    match rustix::net::connect(&socket, &name) {
         Ok(()) => Ok((socket, Connect::Done)),
         // POSIX: an interrupted connect goes on as if it were non-blocking, and is not repeated.
         Err(Errno::INPROGRESS | Errno::INTR) => Ok((socket, Connect::InProgress)),

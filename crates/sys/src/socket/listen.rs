@@ -15,8 +15,11 @@ use crate::fault::{self, Call};
 pub struct ListenOptions {
     /// How many connections may wait to be accepted. The system caps it (`somaxconn` on Linux).
     pub backlog: u32,
-    /// Whether other sockets may listen at the same address, to share its connections.
+    /// Whether other sockets may listen at the same IP address, to share its connections.
     pub reuse_port: bool,
+    /// Whether an IPv6 address takes IPv4 connections too, which `[::]` then does. Set or unset on
+    /// every system, whatever its default is.
+    pub dual_stack: bool,
 }
 
 impl ListenOptions {
@@ -26,12 +29,12 @@ impl ListenOptions {
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { backlog: Self::DEFAULT_BACKLOG, reuse_port: false }
+        Self { backlog: Self::DEFAULT_BACKLOG, reuse_port: false, dual_stack: false }
     }
 }
 
 /// Listens at `addr`; port 0 lets the system choose one. An address that a closed listener has
-/// just left can be taken again, and an IPv6 address takes no IPv4 connections, on every system.
+/// just left can be taken again.
 ///
 /// # Errors
 ///
@@ -47,7 +50,7 @@ fn open(addr: SocketAddr, options: &ListenOptions) -> io::Result<OwnedFd> {
         SocketAddr::V4(_) => stream_socket(AddressFamily::INET)?,
         SocketAddr::V6(_) => {
             let socket = stream_socket(AddressFamily::INET6)?;
-            sockopt::set_ipv6_v6only(&socket, true)?;
+            sockopt::set_ipv6_v6only(&socket, !options.dual_stack)?;
             socket
         }
     };

@@ -10,16 +10,24 @@ mod descriptor;
 #[cfg(not(all(any(target_os = "linux", target_os = "android"), not(sockeye_poll_backend))))]
 #[path = "fcntl.rs"]
 mod descriptor;
+mod inspect;
+mod interface;
 mod keepalive;
 mod listen;
 mod options;
 mod stream;
+mod unix;
 
 pub use accept::{AcceptFailure, accept};
-pub use address::{local_addr, peer_addr};
+pub use address::{Address, BadAddress, local_addr, peer_addr};
 pub use connect::{Connect, connect, take_error};
 pub use datagram::connect_datagram;
+pub use inspect::check_listener;
+pub use interface::interface_addresses;
 pub use keepalive::{HAS_USER_TIMEOUT, TcpKeepalive, set_keepalive, set_user_timeout};
 pub use listen::{ListenOptions, listen};
 pub use options::{set_linger_zero, set_nodelay, set_nonblocking};
 pub use stream::{recv, send, send_vectored, shutdown_write};
+pub use unix::{
+    Credentials, SocketFile, SocketFileOptions, listen_abstract, listen_unix, peer_credentials,
+};

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use sockeye_sys::{Connect, Events, Interest, ListenOptions, Poller, Readiness};
+use sockeye_sys::{Address, Connect, Events, Interest, ListenOptions, Poller, Readiness};
 
 /// Far longer than anything here takes; a wait that lasts so long has failed.
 pub(crate) const LONG: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ pub(crate) const SHORT: Duration = Duration::from_millis(30);
 pub(crate) const LOOPBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// A listener at a port of its own, and its address.
-pub(crate) fn listener() -> (OwnedFd, SocketAddr) {
+pub(crate) fn listener() -> (OwnedFd, Address) {
     let listener = sockeye_sys::listen(LOOPBACK, &ListenOptions::default()).expect("listen");
     let addr = sockeye_sys::local_addr(listener.as_fd()).expect("local address");
     (listener, addr)
@@ -25,7 +25,7 @@ pub(crate) fn listener() -> (OwnedFd, SocketAddr) {
 /// Two connected sockets: the one that connected, the one that was accepted.
 pub(crate) fn pair() -> (OwnedFd, OwnedFd) {
     let (listener, addr) = listener();
-    let (client, state) = sockeye_sys::connect(addr).expect("connect");
+    let (client, state) = sockeye_sys::connect(&addr).expect("connect");
     wait_for(listener.as_fd(), Interest::READ);
     let (server, _) = sockeye_sys::accept(listener.as_fd()).expect("accept");
     if state == Connect::InProgress {
