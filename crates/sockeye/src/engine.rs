@@ -16,8 +16,8 @@ use crate::slots::{ConnId, Flags, NIL};
 use crate::state::{Core, Doom};
 use crate::transport::{Lost, Received};
 use crate::wheel::Deadline;
+use sockeye_proto::Opcode;
 use sockeye_proto::handshake::Refusal;
-use sockeye_proto::{CloseCode, Opcode};
 use sockeye_sys::Readiness;
 use std::io;
 use std::mem;
@@ -111,6 +111,7 @@ impl Engine {
             }
         }
         self.fire_timers();
+        self.drain_on();
         let state = self.core.state.get_mut();
         self.listeners.tick(state);
         state.lines.tick(state.nanos());
@@ -137,6 +138,7 @@ impl Engine {
     pub(crate) fn shut_down(&mut self) {
         let state = self.core.state.get_mut();
         if mem::replace(&mut state.stopping, true) {
+            self.hurry();
             return;
         }
         self.listeners.close_all(state);
@@ -145,13 +147,7 @@ impl Engine {
             let kind = self.kind(id);
             let state = self.core.state.get_mut();
             match kind {
-                Kind::WebSocket => {
-                    let code = Some(CloseCode::GOING_AWAY);
-                    if state.begin_turn(id) {
-                        state.close_websocket(id, By::Us, code, "going away", Cause::Close);
-                        self.end_turn(id);
-                    }
-                }
+                Kind::WebSocket => self.send_away(id),
                 Kind::Request | Kind::Waiting | Kind::Dialing | Kind::Answer => {
                     state.doom(id, By::Us, Cause::Aborted);
                 }
@@ -191,7 +187,7 @@ impl Engine {
 
     /// Takes the consequences of callbacks for connections other than their own. Ends when there
     /// are none left: each ending frees a connection, each flush empties a tail or waits.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let state = self.core.state.get_mut();
             if let Some(id) = state.dirty.pop() {
@@ -372,6 +368,7 @@ impl Engine {
                 }
             }
             Letter::Shutdown => self.shut_down(),
+            Letter::Drain(over) => self.drain_over(over),
         }
     }
 

@@ -10,6 +10,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{io, mem};
 
 /// A [`ProtocolId`] that remembers the protocol's type, so that what is posted to it fits.
@@ -123,9 +124,21 @@ impl Handle {
     }
 
     /// Stops accepting, closes every connection with 1001 and lets
-    /// [`Context::run`](crate::Context::run) return when the last one has ended.
+    /// [`Context::run`](crate::Context::run) return when the last one has ended. After
+    /// [`drain`](Self::drain) it ends that early.
     pub fn shutdown(&self) {
         self.inbox.push_always(Letter::Shutdown);
+    }
+
+    /// Like [`shutdown`](Self::shutdown) without the rush, so that clients do not all come back to
+    /// the next server at once: the listening sockets are closed, WebSockets are closed with 1001
+    /// evenly spread `over` this time, the first after a part of it and the last at its end; who
+    /// leaves by themselves counts. Handshakes get 503. Idle HTTP connections are closed at once,
+    /// requests that have begun are answered with `Connection: close`, and cut off at the end.
+    ///
+    /// Called again, it counts if it ends sooner.
+    pub fn drain(&self, over: Duration) {
+        self.inbox.push_always(Letter::Drain(over));
     }
 }
 
@@ -142,6 +155,7 @@ pub(crate) enum Letter {
     WantAll(ProtocolId),
     Resolved(ConnId, io::Result<Vec<SocketAddr>>),
     Shutdown,
+    Drain(Duration),
 }
 
 /// The loop's letter box and its bell.

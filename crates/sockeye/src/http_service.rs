@@ -83,11 +83,12 @@ impl<H: Http> HttpService for Handler<H> {
 impl State {
     /// Sends a response to the request being answered.
     pub(crate) fn respond(&mut self, id: ConnId, response: Response) {
+        let stopping = self.stopping;
         let Some(exchange) = self.exchange(id) else { return };
         if exchange.reply != Reply::Awaited {
             return note!(WARN, "connection {id}: a second response to one request is dropped");
         }
-        if !exchange.body_done {
+        if !exchange.body_done || stopping {
             exchange.keep_alive = false; // what is left of the body must not be read as a request
         }
         let (is_head, http10) = (exchange.is_head, exchange.http10);

@@ -59,6 +59,7 @@ mod connect;
 mod context;
 mod daemon;
 mod dispatch;
+mod drain;
 mod engine;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

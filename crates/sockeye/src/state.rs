@@ -3,6 +3,7 @@
 
 use crate::config::Limits;
 use crate::conn::Phase;
+use crate::drain::Drain;
 use crate::handle::Inbox;
 use crate::handshake::Verdict;
 use crate::keys::MaskKeys;
@@ -89,6 +90,8 @@ pub(crate) struct State {
     pub(crate) announce_forgets: bool,
     /// No new connections are taken, and `run` ends with the last one.
     pub(crate) stopping: bool,
+    /// WebSockets are being sent away one by one.
+    pub(crate) draining: Option<Drain>,
     /// Set when a connection ends: paused listeners may go on.
     pub(crate) room: bool,
     pub(crate) accepted: u64,
@@ -139,6 +142,7 @@ impl State {
             announce_writes: false,
             announce_forgets: false,
             stopping: false,
+            draining: None,
             room: false,
             accepted: 0,
             lines,
@@ -377,8 +381,9 @@ impl State {
         });
         let timer = self.timers.first().map(|&(at, _)| Duration::from_nanos(at));
         let lines = self.lines.due().map(Duration::from_nanos);
-        let first = [wheel, timer, lines].into_iter().flatten().min();
-        first.map(|after| self.began + after)
+        let drain = self.draining.as_ref().map(|drain| Duration::from_nanos(drain.next()));
+        let first = [wheel, timer, lines, drain].into_iter().flatten().min();
+        first.and_then(|after| self.began.checked_add(after))
     }
 
     pub(crate) fn raw_fd(&self, id: ConnId) -> Option<RawFd> {
