@@ -4,9 +4,10 @@ use crate::args::{ListenArgs, ServiceArgs};
 use crate::background::Hold;
 use crate::ending::{Ending, FAILED};
 use crate::signals;
-use sockeye::Builder;
+use sockeye::{Builder, Handle};
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Serves what `builder` puts together; `url` is what is printed of the address.
 pub(crate) fn run(
@@ -39,7 +40,7 @@ fn serve(
         Err(error) => return Ending::with(FAILED, cannot_listen(wanted, &error)),
     };
     let handle = context.handle();
-    if let Err(error) = signals::on_first(move |_| handle.shutdown()) {
+    if let Err(error) = end_on_signals(handle, at.drain) {
         return Ending::with(FAILED, format!("cannot handle signals: {error}"));
     }
     if let Err(error) = announce(&url(address)) {
@@ -51,6 +52,16 @@ fn serve(
     match context.run() {
         Ok(()) => Ending::success(),
         Err(error) => Ending::with(FAILED, format!("the loop failed: {error}")),
+    }
+}
+
+fn end_on_signals(handle: Handle, drain: Option<Duration>) -> io::Result<()> {
+    match drain {
+        None => signals::on_first(move |_| handle.shutdown()),
+        Some(over) => {
+            let later = handle.clone();
+            signals::on_two(move |_| handle.drain(over), move |_| later.shutdown())
+        }
     }
 }
 

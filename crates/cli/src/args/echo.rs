@@ -4,10 +4,11 @@ use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServiceArgs};
 use sockeye::OriginPolicy;
 
 pub(super) const EXAMPLES: &str = "\
-Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once.
+Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once. With --drain
+the first takes its time, the second closes what is left with 1001, and a third ends at once.
 
 Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
-130 or 143 ended by a second SIGINT or SIGTERM.
+130 or 143 ended at once by SIGINT or SIGTERM.
 
 Examples:
   sockeye echo

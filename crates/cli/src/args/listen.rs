@@ -1,6 +1,8 @@
 //! Where a server listens, and how it ends.
 
+use super::time::time;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Where a server listens.
 #[derive(Debug, clap::Args)]
@@ -11,4 +13,7 @@ pub(crate) struct ListenArgs {
     /// The IP address; 0.0.0.0 or :: for all of this machine
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub(crate) bind: IpAddr,
+    /// At Ctrl-C or SIGTERM, close connections one after the other over this time, not all at once
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) drain: Option<Duration>,
 }

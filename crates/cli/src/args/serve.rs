@@ -3,15 +3,17 @@
 use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServiceArgs};
 
 pub(super) const EXAMPLES: &str = "\
-Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once.
+Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once. With --drain
+the first takes its time, the second closes what is left with 1001, and a third ends at once.
 
 Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
-130 or 143 ended by a second SIGINT or SIGTERM.
+130 or 143 ended at once by SIGINT or SIGTERM.
 
 Examples:
   sockeye serve
   sockeye serve --port 8080 --bind 0.0.0.0       for other machines too
   sockeye serve --daemonize --lock /run/sockeye.lock
+  sockeye serve --drain 30s                      ends gently, half a minute after SIGTERM
   sockeye serve --log err,warn,notice,info       a line per connection on stderr
   sockeye serve -d 15                            the same, as the manual numbers the levels";
 

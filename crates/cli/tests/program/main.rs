@@ -3,6 +3,7 @@
 mod connect;
 mod counter;
 mod daemon;
+mod drain;
 mod echo;
 mod ending;
 mod link;

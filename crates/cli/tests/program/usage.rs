@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 #[test]
 fn wrong_usage_is_explained_on_stderr_with_status_2() {
-    let wrong: [(&[&str], &str); 20] = [
+    let wrong: [(&[&str], &str); 21] = [
         (&["swim"], "swim"),
         (&["serve", "--port", "65536"], "--port"),
         (&["serve", "--bind", "nowhere"], "--bind"),
@@ -21,6 +21,7 @@ fn wrong_usage_is_explained_on_stderr_with_status_2() {
         (&["serve", "--ping", "0s"], "--ping"),
         (&["echo", "--user-timeout", "0s"], "--user-timeout"),
         (&["echo", "--user-timeout", "1 day"], "as in 1500ms"),
+        (&["serve", "--drain", "a while"], "--drain"),
         (&["connect"], "URL"),
         (&["connect", "ftp://127.0.0.1/"], "ftp"),
         (&["connect", "wss://127.0.0.1/"], "TLS"),
