@@ -6,6 +6,7 @@
 //! | the page and its three protocols | `serve/` |
 //! | the echo server | `echo.rs` |
 //! | the client | `connect/` |
+//! | random fragments, checked | `fraggle/` |
 //! | what both servers do alike | `server.rs`; lock file and background: `background.rs` |
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,7 @@ mod background;
 mod connect;
 mod echo;
 mod ending;
+mod fraggle;
 mod logging;
 mod serve;
 mod server;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Fraggle(args) => fraggle::run(&args),
     };
     ending.report()
 }

@@ -4,6 +4,7 @@
 mod connect;
 mod deflate;
 mod echo;
+mod fraggle;
 mod listen;
 mod log;
 mod peers;
@@ -15,6 +16,7 @@ mod time;
 pub(crate) use connect::ConnectArgs;
 pub(crate) use deflate::DeflateArgs;
 pub(crate) use echo::EchoArgs;
+pub(crate) use fraggle::FraggleArgs;
 pub(crate) use listen::ListenArgs;
 pub(crate) use log::{LogArgs, LogTo};
 pub(crate) use peers::PeerArgs;
@@ -51,6 +53,9 @@ pub(crate) enum Command {
     /// Talk to a server: lines in, lines out.
     #[command(after_help = connect::EXAMPLES)]
     Connect(ConnectArgs),
+    /// Send or check random fragments, which takes both ends through every way to cut a message.
+    #[command(after_help = fraggle::EXAMPLES)]
+    Fraggle(FraggleArgs),
 }
 
 #[cfg(test)]

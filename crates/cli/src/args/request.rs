@@ -36,7 +36,8 @@ impl RequestArgs {
     }
 }
 
-fn url(text: &str) -> Result<String, ConnectError> {
+/// Text that is the address of a server.
+pub(super) fn url(text: &str) -> Result<String, ConnectError> {
     Connect::to(text).map(|_| text.to_owned())
 }
 

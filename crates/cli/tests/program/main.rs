@@ -6,6 +6,7 @@ mod daemon;
 mod drain;
 mod echo;
 mod ending;
+mod fraggle;
 mod link;
 mod logging;
 mod mirror;

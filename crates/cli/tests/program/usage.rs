@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 #[test]
 fn wrong_usage_is_explained_on_stderr_with_status_2() {
-    let wrong: [(&[&str], &str); 21] = [
+    let wrong: [(&[&str], &str); 24] = [
         (&["swim"], "swim"),
         (&["serve", "--port", "65536"], "--port"),
         (&["serve", "--bind", "nowhere"], "--bind"),
@@ -22,6 +22,9 @@ fn wrong_usage_is_explained_on_stderr_with_status_2() {
         (&["echo", "--user-timeout", "0s"], "--user-timeout"),
         (&["echo", "--user-timeout", "1 day"], "as in 1500ms"),
         (&["serve", "--drain", "a while"], "--drain"),
+        (&["fraggle", "--count", "2"], "URL"),
+        (&["fraggle", "ws://127.0.0.1/", "--count", "0"], "--count"),
+        (&["fraggle", "ws://127.0.0.1/", "--port", "1"], "--port"),
         (&["connect"], "URL"),
         (&["connect", "ftp://127.0.0.1/"], "ftp"),
         (&["connect", "wss://127.0.0.1/"], "TLS"),
@@ -38,8 +41,13 @@ fn wrong_usage_is_explained_on_stderr_with_status_2() {
 
 #[test]
 fn help_ends_with_examples() {
-    let helps: [&[&str]; 4] =
-        [&["--help"], &["serve", "--help"], &["help", "echo"], &["connect", "-h"]];
+    let helps: [&[&str]; 5] = [
+        &["--help"],
+        &["serve", "--help"],
+        &["help", "echo"],
+        &["connect", "-h"],
+        &["help", "fraggle"],
+    ];
     for args in helps {
         let (status, stdout, stderr) = run(args);
         assert_eq!((status, &*stderr), (Some(0), ""), "{args:?}");

@@ -1,0 +1,67 @@
+//! `sockeye fraggle`: random fragments in one message, checked by sum; server and client.
+
+mod check;
+mod random;
+mod spam;
+
+use crate::args::FraggleArgs;
+use crate::ending::{Ending, FAILED};
+use crate::{logging, server, signals};
+use check::Check;
+use sockeye::log::Levels;
+use sockeye::{Connect, Context, Limits};
+use spam::Spam;
+use std::cell::OnceCell;
+use std::io;
+use std::rc::Rc;
+
+/// The subprotocol of both ends.
+const NAME: &str = "fraggle-protocol";
+
+/// Checks what the server sends that the command line names, or else is that server.
+pub(crate) fn run(args: &FraggleArgs) -> Ending {
+    match &args.url {
+        None => serve(args),
+        Some(url) => {
+            logging::begin(&args.log, Levels::ERR | Levels::WARN);
+            let failed = |error| Ending::with(FAILED, format!("the loop failed: {error}"));
+            check(args, url).unwrap_or_else(failed)
+        }
+    }
+}
+
+fn serve(args: &FraggleArgs) -> Ending {
+    if let Err(misused) = logging::begin_server(&args.log, &args.service) {
+        return misused;
+    }
+    let builder = args.peers.apply(Context::builder(), Limits::default());
+    let builder = builder.protocol(Spam::new()).compression(args.deflate.options());
+    server::run(builder, &args.listen, &args.service, |address| format!("ws://{address}"))
+}
+
+fn check(args: &FraggleArgs, url: &str) -> io::Result<Ending> {
+    let ending = Rc::new(OnceCell::new());
+    let builder = args.peers.apply(Context::builder(), Limits::default());
+    let mut builder = builder.compression(args.deflate.options());
+    let check = builder.register(Check::new(args.count, url, Rc::clone(&ending)));
+    let mut context = builder.build()?;
+    let handle = context.handle();
+    signals::on_first(move |signal| {
+        let said = format!("ended by {}", signals::name(signal));
+        let _ = handle.post(check, Ending::by_signal(signal, said)); // or the loop has ended
+    })?;
+    let connect = Connect::to(url).map(|connect| connect.subprotocol(NAME));
+    let begun = connect.and_then(|to| context.connections().connect(&to, check.id()));
+    if let Err(error) = begun {
+        return Ok(Ending::with(FAILED, format!("{url}: {error}")));
+    }
+    while !context.connections().is_empty() {
+        context.service(None)?;
+    }
+    Ok(ending.get().cloned().unwrap_or_else(Ending::success))
+}
+
+/// `sum` with every byte added to it.
+fn add(sum: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(sum, |sum, &byte| sum.wrapping_add(byte.into()))
+}
