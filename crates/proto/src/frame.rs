@@ -94,9 +94,13 @@ impl FrameHeader {
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
+    fn first_byte(&self) -> u8 {
+        u8::from(self.fin) << 7 | self.reserved | self.opcode as u8
+    }
+
     /// Writes the header to the start of `out` and returns its length.
     pub fn encode(&self, out: &mut [u8; HEADER_MAX]) -> usize {
-        out[0] = u8::from(self.fin) << 7 | self.reserved | self.opcode as u8;
+        out[0] = self.first_byte();
         let masked = u8::from(self.mask.is_some()) << 7;
         let mut end = match self.len {
             len @ 0..=125 => {
@@ -134,6 +138,11 @@ impl FrameHeader {
 /// assert_eq!(out, b"\x81\x02hi");
 /// ```
 pub fn push_frame(out: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
+    if let (0..=125, None) = (payload.len(), header.mask) {
+        // Most messages: an array of two bytes is appended in less time than a slice.
+        out.extend_from_slice(&[header.first_byte(), payload.len() as u8]);
+        return out.extend_from_slice(payload);
+    }
     let mut bytes = [0; HEADER_MAX];
     let len = FrameHeader { len: payload.len() as u64, ..header }.encode(&mut bytes);
     out.extend_from_slice(&bytes[..len]);

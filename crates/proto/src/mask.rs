@@ -20,7 +20,11 @@ pub fn apply_mask(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     for block in blocks {
         *block = (u64::from_ne_bytes(*block) ^ word).to_ne_bytes();
     }
-    for (byte, key) in tail.iter_mut().zip(key.iter().cycle()) {
+    let (words, tail) = tail.as_chunks_mut::<4>();
+    for block in words {
+        *block = (u32::from_ne_bytes(*block) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key) {
         *byte ^= key;
     }
     turned(key, len)

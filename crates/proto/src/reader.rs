@@ -5,7 +5,7 @@ use crate::deflate::{DeflateAgreed, InflateError, Inflater, Inflaters};
 use crate::event::{Event, MessageKind, Payload, Role, Rules, Violation};
 use crate::frame::{FrameHeader, HEADER_MAX, Opcode, RSV1};
 use crate::mask::apply_mask;
-use crate::utf8::Utf8;
+use crate::utf8::{Utf8, is_utf8};
 
 /// The receiving state of one connection.
 ///
@@ -104,7 +104,10 @@ impl Reader {
         inflaters: &mut Inflaters,
         input: &mut &'b mut [u8],
     ) -> Result<Event<'b>, Violation> {
-        let event = self.step(rules, inflaters, input);
+        let event = match self.whole_message(rules, input) {
+            Some(event) => event,
+            None => self.step(rules, inflaters, input),
+        };
         if matches!(event, Err(_) | Ok(Event::Close(_))) {
             self.stage = Stage::Deaf;
             self.partial = None;
@@ -132,6 +135,44 @@ impl Reader {
     #[doc(hidden)]
     pub fn holds_anything(&self) -> bool {
         self.partial.is_some()
+    }
+
+    /// The short way of what most messages are: one frame of less than 64 KiB, uncompressed, all of
+    /// it in the input. `None`, and nothing done, if this may be anything else.
+    fn whole_message<'b>(
+        &self,
+        rules: &Rules,
+        input: &mut &'b mut [u8],
+    ) -> Option<Result<Event<'b>, Violation>> {
+        if !self.is_between_messages() || rules.streaming || rules.fragments == 0 {
+            return None;
+        }
+        let &mut [first, second, ref rest @ ..] = *input else { return None };
+        let kind = match first {
+            0x81 => MessageKind::Text, // FIN and no reserved bit
+            0x82 => MessageKind::Binary,
+            _ => return None,
+        };
+        let is_masked = second & 0x80 != 0;
+        let (len, lengths) = match (second & 0x7f, rest) {
+            (127, _) => return None,
+            (126, &[a, b, ..]) => (usize::from(u16::from_be_bytes([a, b])), 2),
+            (126, _) => return None,
+            (len, _) => (usize::from(len), 0),
+        };
+        let start = 2 + lengths + if is_masked { 4 } else { 0 };
+        let is_regular = is_masked == (rules.role == Role::Server) && (lengths == 0 || len > 125);
+        if !is_regular || input.len() < start + len || len as u64 > rules.message_bytes {
+            return None;
+        }
+        let (header, payload) = take(input, start + len).split_at_mut(start);
+        if let Some(&key) = header.last_chunk().filter(|_| is_masked) {
+            apply_mask(payload, key);
+        }
+        if kind == MessageKind::Text && rules.check_utf8 && !is_utf8(payload) {
+            return Some(Err(Violation::InvalidUtf8));
+        }
+        Some(Ok(Event::Message { kind, payload: Payload::Borrowed(payload) }))
     }
 
     fn step<'b>(

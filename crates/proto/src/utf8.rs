@@ -23,6 +23,11 @@ impl fmt::Display for InvalidUtf8 {
 
 impl std::error::Error for InvalidUtf8 {}
 
+/// Whether this is valid as a whole.
+pub(crate) fn is_utf8(text: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(text).is_ok()
+}
+
 impl Utf8 {
     /// Takes the next piece. An error is final, and comes with the piece that contains the first
     /// impossible byte, not later.

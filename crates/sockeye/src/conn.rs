@@ -15,11 +15,10 @@ use crate::handshake::{PartialHead, Waiting};
 use crate::http::Exchange;
 use crate::message::{By, Cause, Closed};
 use crate::slots::{ConnId, Flags};
-use crate::state::State;
+use crate::state::{Registration, State};
 use crate::wheel::Deadline;
 use sockeye_proto::{
-    CloseCode, CloseFrame, DeflateAgreed, Deflater, Event, FrameHeader, Opcode, Reader, Rules,
-    Violation,
+    CloseCode, CloseFrame, DeflateAgreed, Deflater, Event, FrameHeader, Opcode, Reader, Violation,
 };
 
 pub(crate) enum Phase {
@@ -82,6 +81,24 @@ impl Ws {
         };
         Self { reader, closing: None, deflation }
     }
+
+    /// Whether messages go out as they are, and nothing has ended that.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.closing.is_none() && matches!(self.deflation, Deflation::Off)
+    }
+}
+
+/// What looking for a frame gave.
+pub(crate) enum Look<'b> {
+    Event {
+        event: Result<Event<'b>, Violation>,
+        /// Our Close frame is out: only the peer's is of interest.
+        closing: bool,
+    },
+    /// Nothing is looked at before reading goes on.
+    Held,
+    /// Nothing is looked at ever again.
+    Shut,
 }
 
 /// How the closing handshake began.
@@ -120,23 +137,32 @@ impl State {
             && self.slots.get(id).is_some_and(|slot| slot.queued() == 0)
     }
 
-    /// The next event in `input`, by the rules of the connection's protocol. `None` if the
-    /// connection is not a WebSocket any more.
-    pub(crate) fn next_event<'b>(
+    /// Looks for the next event in `input`, by the rules of the connection's protocol.
+    pub(crate) fn look<'b>(
         &mut self,
         id: ConnId,
-        rules: &Rules,
+        registration: &Registration,
         input: &mut &'b mut [u8],
-    ) -> Option<Result<Event<'b>, Violation>> {
-        match &mut self.slots.get_mut(id)?.phase {
-            Phase::WebSocket(ws) => Some(ws.reader.next(rules, &mut self.inflaters, input)),
+    ) -> Look<'b> {
+        let Some(slot) = self.slots.get_mut(id) else { return Look::Shut };
+        let closing = slot.flags.has(Flags::CLOSE_SENT);
+        if slot.flags.has(Flags::DOOMED) {
+            return Look::Shut;
+        } else if !closing && slot.holds_back() {
+            return Look::Held;
+        }
+        let rules = if slot.is_client() { &registration.client } else { &registration.server };
+        match &mut slot.phase {
+            Phase::WebSocket(ws) => {
+                Look::Event { event: ws.reader.next(rules, &mut self.inflaters, input), closing }
+            }
             Phase::Vacant { .. }
             | Phase::Dialing(_)
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Exchange(_)
             | Phase::Waiting(_)
-            | Phase::Draining => None,
+            | Phase::Draining => Look::Shut,
         }
     }
 

@@ -1,7 +1,7 @@
 //! From bytes to callbacks, and from what callbacks return to deeds.
 
 use crate::cold::Leftover;
-use crate::conn::Phase;
+use crate::conn::{Look, Phase};
 use crate::connect::{Answering, ConnectError};
 use crate::engine::{Engine, Kind};
 use crate::handshake::{Handshake, Verdict, Waiting};
@@ -72,19 +72,11 @@ impl Engine {
         let registration = &self.core.registrations[protocol];
         loop {
             let mut state = self.core.state.borrow_mut();
-            let gate = state.gate(id);
-            let rules = match gate {
-                Gate::Open { client: true } | Gate::Closing { client: true } => {
-                    &registration.client
-                }
-                Gate::Open { client: false } | Gate::Closing { client: false } => {
-                    &registration.server
-                }
-                Gate::Held => return Next::Wait,
-                Gate::Shut => return discard(rest),
+            let (event, closing) = match state.look(id, registration, rest) {
+                Look::Event { event, closing } => (event, closing),
+                Look::Held => return Next::Wait,
+                Look::Shut => return discard(rest),
             };
-            let closing = matches!(gate, Gate::Closing { .. });
-            let Some(event) = state.next_event(id, rules, rest) else { return discard(rest) };
             let (core, lent) = (&self.core, &mut *service);
             let action = match event {
                 Ok(Event::NeedMore) => return Next::GoOn,
@@ -504,31 +496,7 @@ fn discard(rest: &mut &mut [u8]) -> Next {
     Next::GoOn
 }
 
-/// Whether a connection's frames are looked at now.
-enum Gate {
-    /// All of them.
-    Open { client: bool },
-    /// Only for the peer's Close: ours is out.
-    Closing { client: bool },
-    /// Not before reading goes on.
-    Held,
-    /// Never again.
-    Shut,
-}
-
 impl State {
-    fn gate(&self, id: ConnId) -> Gate {
-        match self.slots.get(id) {
-            None => Gate::Shut,
-            Some(slot) if slot.flags.has(Flags::DOOMED) => Gate::Shut,
-            Some(slot) if slot.flags.has(Flags::CLOSE_SENT) => {
-                Gate::Closing { client: slot.is_client() }
-            }
-            Some(slot) if slot.holds_back() => Gate::Held,
-            Some(slot) => Gate::Open { client: slot.is_client() },
-        }
-    }
-
     /// Keeps input that must wait; at most one receive buffer, since nothing is read meanwhile.
     pub(crate) fn keep(&mut self, id: ConnId, mut kept: Leftover) {
         let Some(slot) = self.slots.get_mut(id) else { return };

@@ -63,7 +63,8 @@ impl<'c, P: Protocol + ?Sized> Conn<'c, P> {
 
     /// Like [`reply`](Self::reply), but says what became of the message.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        self.connections.send(self.id, message)
+        let message = message.into();
+        self.connections.state().send_message(self.id, message.kind(), message.as_bytes())
     }
 
     /// The right to send, if the socket can take data now: only while nothing waits to go out and

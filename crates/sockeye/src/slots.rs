@@ -106,6 +106,11 @@ impl Flags {
     /// The peer's FIN has been read.
     pub(crate) const EOF: Self = Self(1 << 11);
 
+    /// What keeps a message from the short way out.
+    pub(crate) const UNUSUAL: Self =
+        Self(Self::CLIENT.0 | Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::IN_PARTS.0);
+
+    /// Whether one of these is set.
     pub(crate) fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
     }

@@ -5,10 +5,11 @@
 
 use crate::cold::GATHER;
 use crate::config::Overflow;
+use crate::conn::Phase;
 use crate::message::{By, Cause, Shared, data_header};
 use crate::slots::{ConnId, Flags};
 use crate::state::State;
-use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask};
+use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask, push_frame};
 use std::io::{self, ErrorKind, IoSlice};
 
 /// Output gathers up to this size.
@@ -82,10 +83,26 @@ impl State {
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        if self.admit(id)? {
+        if !self.cork_message(id, kind, payload) && self.admit(id)? {
             self.send_data(id, kind, payload);
         }
         Ok(())
+    }
+
+    /// The short way out of what most messages are: a server's, in the turn of their connection,
+    /// uncompressed, with nothing waiting before them and room in the cork. Else `false`, and
+    /// nothing done.
+    fn cork_message(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
+        if self.turn != Some(id) || self.cork.len() + HEADER_MAX + payload.len() > CORK {
+            return false;
+        }
+        let Some(slot) = self.slots.get(id) else { return false };
+        let Phase::WebSocket(ws) = &slot.phase else { return false };
+        let unusual = slot.flags.has(Flags::UNUSUAL) || slot.cold.is_some() || !ws.is_plain();
+        if !unusual {
+            push_frame(&mut self.cork, data_header(kind, None), payload);
+        }
+        !unusual
     }
 
     /// Sends a data message, compressed if that was agreed and pays, whatever the queue holds.
