@@ -12,13 +12,18 @@ pub(crate) struct Ending {
 
 /// The status of a command that could not do what it is for.
 pub(crate) const FAILED: u8 = 1;
-/// The status of a command that was asked for wrongly; clap's too.
+/// The status of a command that was asked for wrongly.
 pub(crate) const MISUSED: u8 = 2;
 
 impl Ending {
     /// Status 0, and nothing to say.
     pub(crate) const fn success() -> Self {
         Self { status: 0, sentence: None }
+    }
+
+    /// Another status, of which all has been said.
+    pub(crate) const fn silent(status: u8) -> Self {
+        Self { status, sentence: None }
     }
 
     /// Another status, and why.

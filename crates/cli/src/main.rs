@@ -22,15 +22,15 @@ mod server;
 mod signals;
 
 use args::{Args, Command};
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let ending = match Args::parse().command {
-        Command::Serve(args) => serve::run(&args),
-        Command::Echo(args) => echo::run(&args),
-        Command::Connect(args) => connect::run(&args),
-        Command::Fraggle(args) => fraggle::run(&args),
+    let ending = match Args::read() {
+        Ok(Args { command: Command::Serve(args) }) => serve::run(&args),
+        Ok(Args { command: Command::Echo(args) }) => echo::run(&args),
+        Ok(Args { command: Command::Connect(args) }) => connect::run(&args),
+        Ok(Args { command: Command::Fraggle(args) }) => fraggle::run(&args),
+        Err(ending) => ending,
     };
     ending.report()
 }

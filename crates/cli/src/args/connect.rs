@@ -1,5 +1,6 @@
 //! `sockeye connect`.
 
+use super::number::number;
 use super::{DeflateArgs, LogArgs, PeerArgs, RequestArgs};
 
 pub(super) const EXAMPLES: &str = "\
@@ -30,7 +31,7 @@ pub(crate) struct ConnectArgs {
     #[arg(long)]
     pub(crate) binary: bool,
     /// Close after N messages have come, and not at the end of standard input
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number(1..=u64::MAX))]
     pub(crate) count: Option<u64>,
     #[command(flatten)]
     pub(crate) peers: PeerArgs,

@@ -1,5 +1,6 @@
 //! `sockeye fraggle`.
 
+use super::number::number;
 use super::request::url;
 use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServiceArgs};
 
@@ -28,7 +29,7 @@ pub(crate) struct FraggleArgs {
         value_name = "N",
         default_value_t = 1,
         requires = "url",
-        value_parser = clap::value_parser!(u64).range(1..)
+        value_parser = number(1..=u64::MAX)
     )]
     pub(crate) count: u64,
     #[command(flatten)]

@@ -32,8 +32,9 @@ pub(crate) enum LogTo {
     Journal(Option<PathBuf>),
 }
 
-fn level_bits(text: &str) -> Result<Levels, std::num::ParseIntError> {
-    text.parse().map(Levels::from_bits)
+fn level_bits(text: &str) -> Result<Levels, &'static str> {
+    let bits = text.parse().map_err(|_| "it takes a number, the sum of the levels' bits")?;
+    Ok(Levels::from_bits(bits))
 }
 
 fn log_to(text: &str) -> Result<LogTo, &'static str> {
@@ -47,7 +48,7 @@ fn log_to(text: &str) -> Result<LogTo, &'static str> {
         ("json", None) => Ok(LogTo::Json),
         ("syslog", path) => Ok(LogTo::Syslog(path)),
         ("journal", path) => Ok(LogTo::Journal(path)),
-        _ => Err("there are stderr, json, syslog, syslog:PATH, journal and journal:PATH"),
+        _ => Err("it takes stderr, json, syslog, syslog:PATH, journal and journal:PATH"),
     }
 }
 

@@ -7,6 +7,8 @@ mod echo;
 mod fraggle;
 mod listen;
 mod log;
+mod misuse;
+mod number;
 mod peers;
 mod request;
 mod serve;
@@ -24,7 +26,9 @@ pub(crate) use request::RequestArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use service::ServiceArgs;
 
-use clap::{Parser, Subcommand};
+use crate::ending::{Ending, MISUSED};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,10 +62,30 @@ pub(crate) enum Command {
     Fraggle(FraggleArgs),
 }
 
+impl Args {
+    /// What the command line asks for; else how the program ends.
+    pub(crate) fn read() -> Result<Self, Ending> {
+        let error = match Self::try_parse() {
+            Ok(args) => return Ok(args),
+            Err(error) => error,
+        };
+        Err(if !error.use_stderr() {
+            // Help, or the version.
+            error.print().map_or_else(|error| Ending::of_stdout(&error), |()| Ending::success())
+        } else if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            let _ = error.print(); // with stderr gone there is nobody left to tell
+            Ending::silent(MISUSED)
+        } else {
+            let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+            let words: Vec<String> = words.collect();
+            Ending::with(MISUSED, misuse::sentence(&error, Self::command(), &words))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_put_together_right() {

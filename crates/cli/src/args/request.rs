@@ -44,7 +44,7 @@ pub(super) fn url(text: &str) -> Result<String, ConnectError> {
 fn header(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once(':') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.trim().to_owned())),
-        _ => Err("it is not of the form `Name: value`"),
+        _ => Err("it takes the form 'Name: value'"),
     }
 }
 
