@@ -17,10 +17,9 @@ Exit status:
   130  ended by SIGINT (143: SIGTERM), after closing with 1000; a second one ends at once
 
 Examples:
-  sockeye connect ws://127.0.0.1:7681
   echo hello | sockeye connect ws://127.0.0.1:9001 --count 1
   sockeye connect ws://127.0.0.1:7681 --subprotocol dumb-increment-protocol --count 20
-  sockeye connect ws://example.com/chat --origin http://example.com --header 'Cookie: a=b'";
+  sockeye connect ws://127.0.0.1:9001 --origin http://127.0.0.1:9001 --header 'Cookie: a=b'";
 
 /// Options of `sockeye connect`.
 #[derive(Debug, clap::Args)]

@@ -11,7 +11,6 @@ Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
 130 or 143 ended at once by SIGINT or SIGTERM.
 
 Examples:
-  sockeye echo
   sockeye echo --port 0                          any free port; stdout says which
   sockeye echo --origin any                      for pages of all sites
   sockeye echo --origin https://example.com      for pages of this site";

@@ -31,11 +31,12 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
+`sockeye help COMMAND` tells all about one command.
+
 Examples:
   sockeye serve                                  a page to draw on, at http://127.0.0.1:7681/
   sockeye echo --port 9001                       an echo server at ws://127.0.0.1:9001
-  sockeye connect ws://127.0.0.1:9001            talk to it, line by line
-  sockeye help connect                           all about one command";
+  sockeye connect ws://127.0.0.1:9001            talk to it, line by line";
 
 /// WebSocket servers and a client: a drawing board to try, an echo, a terminal.
 #[derive(Debug, Parser)]

@@ -10,12 +10,9 @@ Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
 130 or 143 ended at once by SIGINT or SIGTERM.
 
 Examples:
-  sockeye serve
   sockeye serve --port 8080 --bind 0.0.0.0       for other machines too
-  sockeye serve --daemonize --lock /run/sockeye.lock
-  sockeye serve --drain 30s                      ends gently, half a minute after SIGTERM
-  sockeye serve --log err,warn,notice,info       a line per connection on stderr
-  sockeye serve -d 15                            the same, as the manual numbers the levels";
+  sockeye serve --drain 30s -d 15                a gentle end; a line per connection on stderr
+  sockeye serve --daemonize --lock /run/sockeye.lock";
 
 /// Options of `sockeye serve`.
 #[derive(Debug, clap::Args)]

@@ -1,11 +1,11 @@
 //! A link that goes down under a connection: three ways to notice it, each alone.
 //!
-//! Each test makes two network namespaces and a pair of virtual interfaces between them. They
-//! belong to two processes that end with this one, so nothing is left behind however it ends.
+//! Each test makes two network namespaces and a pair of virtual interfaces between them.
 
+use crate::namespace::{self, Namespace};
 use crate::run::{PROGRAM, Program};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::Command;
 
 const SERVER: &str = "10.213.0.1";
 const CLIENT: &str = "10.213.0.2";
@@ -20,60 +20,17 @@ const SOON: &str = "1s,2,1s";
 /// Where times are the system's, those of the namespace are these, whatever the program is told.
 const IS_SWITCH: bool = cfg!(sockeye_keepalive_switch);
 
-/// A process with a network of its own.
-struct Namespace {
-    holder: Child,
-}
-
-impl Namespace {
-    /// What is lacking, if there can be none.
-    fn new() -> Result<Self, String> {
-        // `cat` ends with its input, which ends with this process.
-        let mut command = Command::new("unshare");
-        command.args(["--net", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let holder = command.spawn().map_err(|error| format!("unshare: {error}"))?;
-        let mut namespace = Self { holder };
-        // Once it echoes, the namespace exists.
-        let (stdin, stdout) = (&mut namespace.holder.stdin, &mut namespace.holder.stdout);
-        let _ = stdin.as_mut().expect("it is piped").write_all(b"x");
-        let read = stdout.as_mut().expect("it is piped").read_exact(&mut [0]);
-        read.map_err(|_| "no network namespace can be made; it takes root".to_owned())?;
-        Ok(namespace)
-    }
-
-    /// A program in it, not started.
-    fn command(&self, program: &str, args: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/proc/{}/ns/net", self.holder.id())).arg(program).args(args);
-        command
-    }
-
-    fn set_up(&self, device: &str, address: &str) -> Result<(), String> {
-        run(self.command("ip", &["address", "add", &format!("{address}/24"), "dev", device]))?;
-        run(self.command("ip", &["link", "set", device, "up"]))?;
-        if IS_SWITCH {
-            for (name, value) in [("time", 1), ("probes", 2), ("intvl", 1)] {
-                let line = format!("echo {value} > /proc/sys/net/ipv4/tcp_keepalive_{name}");
-                run(self.command("sh", &["-c", &line]))?;
-            }
+/// Gives a namespace's end of the link its address.
+fn set_up(namespace: &Namespace, device: &str, address: &str) -> Result<(), String> {
+    namespace.run("ip", &["address", "add", &format!("{address}/24"), "dev", device])?;
+    namespace.run("ip", &["link", "set", device, "up"])?;
+    if IS_SWITCH {
+        for (name, value) in [("time", 1), ("probes", 2), ("intvl", 1)] {
+            let line = format!("echo {value} > /proc/sys/net/ipv4/tcp_keepalive_{name}");
+            namespace.run("sh", &["-c", &line])?;
         }
-        Ok(())
     }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
-    }
-}
-
-fn run(mut command: Command) -> Result<(), String> {
-    match command.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr))),
-        Err(error) => Err(format!("{command:?}: {error}")),
-    }
+    Ok(())
 }
 
 /// Two networks with a link between them.
@@ -84,33 +41,26 @@ struct Link {
 
 impl Link {
     fn new() -> Result<Self, String> {
-        let link = Self { server: Namespace::new()?, client: Namespace::new()? };
-        let (at, to) = (link.server.holder.id().to_string(), link.client.holder.id().to_string());
+        let link = Self { server: Namespace::new(&[])?, client: Namespace::new(&[])? };
+        let (at, to) = (link.server.id().to_string(), link.client.id().to_string());
         let mut add = Command::new("ip");
         add.args(["link", "add", "near", "netns", &at, "type", "veth"]);
         add.args(["peer", "name", "far", "netns", &to]);
-        run(add)?;
-        link.server.set_up("near", SERVER)?;
-        link.client.set_up("far", CLIENT)?;
+        namespace::run(add)?;
+        set_up(&link.server, "near", SERVER)?;
+        set_up(&link.client, "far", CLIENT)?;
         Ok(link)
     }
 
     /// Takes the link down at the client's end.
     fn cut(&self) {
-        run(self.client.command("ip", &["link", "set", "far", "down"])).expect("there is a link");
+        self.client.run("ip", &["link", "set", "far", "down"]).expect("there is a link");
     }
 }
 
 /// A link, unless this machine cannot have one; in CI it must.
 fn link() -> Option<Link> {
-    match Link::new() {
-        Ok(link) => Some(link),
-        Err(why) if std::env::var("CI").as_deref() == Ok("true") => panic!("{why}"),
-        Err(why) => {
-            println!("skipped: {why}");
-            None
-        }
-    }
+    namespace::or_skip(Link::new())
 }
 
 /// A server and a client with an open connection between them.
