@@ -4,7 +4,7 @@ use crate::args::{ListenArgs, ServiceArgs};
 use crate::background::Hold;
 use crate::ending::{Ending, FAILED};
 use crate::signals;
-use sockeye::{Builder, Handle};
+use sockeye::{Builder, Connections, Context};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -39,8 +39,7 @@ fn serve(
         Ok(address) => address,
         Err(error) => return Ending::with(FAILED, cannot_listen(wanted, &error)),
     };
-    let handle = context.handle();
-    if let Err(error) = end_on_signals(handle, at.drain) {
+    if let Err(error) = end_on_signals(&mut context, at.drain) {
         return Ending::with(FAILED, format!("cannot handle signals: {error}"));
     }
     if let Err(error) = announce(&url(address)) {
@@ -55,13 +54,15 @@ fn serve(
     }
 }
 
-fn end_on_signals(handle: Handle, drain: Option<Duration>) -> io::Result<()> {
+fn end_on_signals(context: &mut Context, drain: Option<Duration>) -> io::Result<()> {
+    let shut_down = |_, connections: Connections<'_>| connections.handle().shutdown();
     match drain {
-        None => signals::on_first(move |_| handle.shutdown()),
-        Some(over) => {
-            let later = handle.clone();
-            signals::on_two(move |_| handle.drain(over), move |_| later.shutdown())
-        }
+        None => signals::on_first(context, shut_down),
+        Some(over) => signals::on_two(
+            context,
+            move |_, connections| connections.handle().drain(over),
+            shut_down,
+        ),
     }
 }
 

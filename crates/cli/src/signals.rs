@@ -1,61 +1,81 @@
-//! Ctrl-C and SIGTERM: the first asks the program to end, the last ends it.
+//! Ctrl-C and SIGTERM, heeded by the loop: they ask the program to end, until it takes no more
+//! asking.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+use sockeye::{Connections, Context};
 use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
-/// Calls `first` with the number of the first SIGINT or SIGTERM, on a thread of its own. Whatever
-/// comes of it, the second ends the process at once, with 128 and its number.
-pub(crate) fn on_first(first: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
+/// Calls `first` with the number of the first SIGINT or SIGTERM. Whatever comes of it, and even if
+/// the loop hangs, the second ends the process at once, with 128 and its number.
+pub(crate) fn on_first(
+    context: &mut Context,
+    first: impl FnOnce(i32, Connections<'_>) + 'static,
+) -> io::Result<()> {
     let last = Arc::new(AtomicBool::new(false));
-    let taken = Arc::clone(&last);
-    let mut signals = watch(&last, |signal| flag::register(signal, Arc::clone(&taken)).map(drop))?;
-    spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            first(signal);
+    end_suddenly_if(&last)?;
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&last))?;
+    }
+    let mut first = Some(first);
+    watch(context, move |signal, connections| {
+        if let Some(first) = first.take() {
+            first(signal, connections);
         }
     })
 }
 
 /// Calls `first` with the number of the first SIGINT or SIGTERM and `second` with that of the
-/// second, on a thread of its own. The third ends the process at once, with 128 and its number.
+/// second. The third ends the process at once, with 128 and its number.
 pub(crate) fn on_two(
-    first: impl FnOnce(i32) + Send + 'static,
-    second: impl FnOnce(i32) + Send + 'static,
+    context: &mut Context,
+    first: impl FnOnce(i32, Connections<'_>) + 'static,
+    second: impl FnOnce(i32, Connections<'_>) + 'static,
 ) -> io::Result<()> {
     let last = Arc::new(AtomicBool::new(false));
-    let mut signals = watch(&last, |_| Ok(()))?;
-    spawn(move || {
-        let mut signals = signals.forever();
-        if let Some(signal) = signals.next() {
-            first(signal);
-        }
-        if let Some(signal) = signals.next() {
+    end_suddenly_if(&last)?;
+    let (mut first, mut second) = (Some(first), Some(second));
+    watch(context, move |signal, connections| {
+        if let Some(first) = first.take() {
+            first(signal, connections);
+        } else if let Some(second) = second.take() {
             last.store(true, Ordering::SeqCst);
-            second(signal);
+            second(signal, connections);
         }
     })
 }
 
-/// The signals to come. One that finds `last` set ends the process.
-fn watch(last: &Arc<AtomicBool>, also: impl Fn(i32) -> io::Result<()>) -> io::Result<Signals> {
+/// From when `last` is set, a signal ends the process. To be called before any other handler is
+/// registered: it must find the flag as it was before.
+fn end_suddenly_if(last: &Arc<AtomicBool>) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
-        // First of all: it must find the flag as it was before.
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(last))?;
-        also(signal)?;
     }
-    Signals::new([SIGINT, SIGTERM])
+    Ok(())
 }
 
-fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name("signals".into()).spawn(work).map(drop)
+/// Calls `heed` with each signal, in the loop.
+fn watch(
+    context: &mut Context,
+    mut heed: impl FnMut(i32, Connections<'_>) + 'static,
+) -> io::Result<()> {
+    let (reader, writer) = UnixStream::pair()?;
+    let wake = reader.try_clone()?;
+    let signals = [SIGINT, SIGTERM];
+    let mut delivery = SignalDelivery::with_pipe(reader, writer, SignalOnly, signals)?;
+    context.watch(wake, move |_, connections| {
+        delivery.pending().for_each(|signal| heed(signal, connections));
+        ControlFlow::Continue(())
+    })
 }
 
-/// The name of a signal that [`on_first`] may report.
+/// The name of a signal that may be heeded.
 pub(crate) fn name(signal: i32) -> &'static str {
     match signal {
         SIGINT => "SIGINT",

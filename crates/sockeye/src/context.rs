@@ -8,6 +8,7 @@ use crate::lent::Connections;
 use crate::place::{Listen, Opened, open_all};
 use crate::poll::Change;
 use crate::slots::ConnId;
+use crate::watch::{self, Watched};
 use sockeye_sys::{Address, Attention, Events, Interest, ListenOptions, Poller, Readiness};
 use std::cell::Cell;
 use std::fmt;
@@ -29,7 +30,7 @@ pub struct Context<Mode = BuiltIn> {
     engine: Engine,
     attention: Attention,
     clock: Clock,
-    mode: Mode,
+    pub(crate) mode: Mode,
     /// What the attention descriptor's alarm is set to.
     alarm: Option<Instant>,
     home: Home,
@@ -39,7 +40,8 @@ pub struct Context<Mode = BuiltIn> {
 
 /// The mode of a context that waits by itself.
 pub struct BuiltIn {
-    poller: Poller,
+    pub(crate) poller: Poller,
+    pub(crate) watched: Watched,
     events: Events,
     /// Someone watches the context as a whole, so its descriptor must tell of deadlines.
     exported: Cell<bool>,
@@ -178,7 +180,8 @@ impl Context<BuiltIn> {
     pub(crate) fn built_in(engine: Engine, attention: Attention, clock: Clock) -> io::Result<Self> {
         let mut poller = Poller::new()?;
         poller.add(attention.as_fd(), ATTENTION, Interest::READ)?;
-        let mode = BuiltIn { poller, events: Events::new(), exported: Cell::new(false) };
+        let (watched, events) = (Watched::default(), Events::new());
+        let mode = BuiltIn { poller, watched, events, exported: Cell::new(false) };
         Ok(Self {
             engine,
             attention,
@@ -215,6 +218,11 @@ impl Context<BuiltIn> {
                 LISTENERS.. => {
                     let index = (token - LISTENERS) as usize;
                     self.engine.listeners.accept(index, self.engine.core.state.get_mut());
+                }
+                watch::FIRST_TOKEN.. => {
+                    let index = (token - watch::FIRST_TOKEN) as usize;
+                    let core = &self.engine.core;
+                    self.mode.watched.ready(index, core, &mut self.mode.poller)?;
                 }
                 _ => self.engine.ready(ConnId::from_u64(token), readiness),
             }
@@ -256,12 +264,12 @@ impl Context<BuiltIn> {
         }
         while let Some((index, interest, known)) = engine.listeners.pop_changed() {
             if let Some(fd) = engine.listeners.fd(index) {
-                watch(poller, fd, LISTENERS + index as u64, interest, known)?;
+                tell(poller, fd, LISTENERS + index as u64, interest, known)?;
             }
         }
         while let Some((id, interest, known)) = state.pop_changed() {
             let Some(fd) = state.slots.get(id).and_then(|slot| slot.fd()) else { continue };
-            if let Err(error) = watch(poller, fd, id.as_u64(), interest, known) {
+            if let Err(error) = tell(poller, fd, id.as_u64(), interest, known) {
                 // The system has no room to watch it: that ends this connection, not the loop.
                 state.doom(id, crate::By::Us, crate::Cause::Broken(error.kind()));
             }
@@ -270,7 +278,7 @@ impl Context<BuiltIn> {
     }
 }
 
-fn watch(
+fn tell(
     poller: &mut Poller,
     fd: BorrowedFd<'_>,
     token: u64,

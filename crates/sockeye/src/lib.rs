@@ -85,6 +85,7 @@ mod state;
 mod tcp;
 pub mod tls;
 mod transport;
+mod watch;
 mod wheel;
 
 pub use builder::Builder;

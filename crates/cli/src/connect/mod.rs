@@ -39,9 +39,8 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
     let talk = builder.register(Talk::new(args, lines, Rc::clone(&output), Rc::clone(&ending)));
     let mut context = builder.build()?;
     let handle = context.handle();
-    let signalled = handle.clone();
-    signals::on_first(move |signal| {
-        let _ = signalled.post(talk, interrupted(signal)); // or the loop has ended already
+    signals::on_first(&mut context, move |signal, connections| {
+        let _ = connections.post(talk, interrupted(signal)); // or it has ended already
     })?;
     let begun = args.request.connect().and_then(|to| context.connections().connect(&to, talk.id()));
     let id = match begun {

@@ -45,10 +45,9 @@ fn check(args: &FraggleArgs, url: &str) -> io::Result<Ending> {
     let mut builder = builder.compression(args.deflate.options());
     let check = builder.register(Check::new(args.count, url, Rc::clone(&ending)));
     let mut context = builder.build()?;
-    let handle = context.handle();
-    signals::on_first(move |signal| {
+    signals::on_first(&mut context, move |signal, connections| {
         let said = format!("ended by {}", signals::name(signal));
-        let _ = handle.post(check, Ending::by_signal(signal, said)); // or the loop has ended
+        let _ = connections.post(check, Ending::by_signal(signal, said)); // or it has ended
     })?;
     let connect = Connect::to(url).map(|connect| connect.subprotocol(NAME));
     let begun = connect.and_then(|to| context.connections().connect(&to, check.id()));

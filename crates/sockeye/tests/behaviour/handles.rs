@@ -2,9 +2,12 @@
 
 use crate::play::{Play, Trace};
 use crate::world::{Mode, World, in_every_mode};
-use sockeye::{Action, ConnId, Context, Limits, PostError};
+use sockeye::{Action, ConnId, Context, Limits, Opcode, PostError};
 use sockeye_testkit::{Frame, Peer, idle, upgrade_request};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::io::{Read, Write};
+use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
@@ -245,4 +248,38 @@ fn after_a_shutdown_nothing_begins() {
         assert!(matches!(refused, Err(sockeye::ConnectError::ShuttingDown)), "{refused:?}");
     });
     late.close_answer(1001, "going away");
+}
+
+#[test]
+fn a_descriptor_of_the_application_s_is_served_by_the_loop_until_its_callback_has_enough() {
+    let trace = Trace::default();
+    let mut context = Context::builder().protocol(Play::new(&trace)).build().expect("a context");
+    let address = context.listen("127.0.0.1:0").expect("a listener");
+    let (mut far, near) = UnixStream::pair().expect("a pair");
+    let mut reader = near.try_clone().expect("a second descriptor");
+    context
+        .watch(near, move |_, connections| {
+            let mut byte = [0];
+            reader.read_exact(&mut byte).expect("it is readable");
+            for id in connections.all() {
+                connections.send(id, &byte[..]).expect("it is open");
+            }
+            if byte == *b"!" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .expect("it can be polled");
+    let context = Rc::new(RefCell::new(context));
+    let turns = Rc::clone(&context);
+    let turn = move || {
+        let short = Duration::from_millis(1);
+        turns.borrow_mut().service(short).expect("the loop goes on");
+    };
+    let mut peer = Peer::connect(address, Rc::new(turn));
+    peer.upgrade("/", &[]);
+    for byte in [b"a", b"b", b"!"] {
+        far.write_all(byte).expect("the other end is open");
+        peer.expect_message(Opcode::Binary, byte);
+    }
+    assert_eq!(far.read(&mut [0]).expect("an end"), 0, "both descriptors are closed");
+    peer.send_frame(&Frame::text("the loop goes on"));
+    peer.expect_text("the loop goes on");
 }
