@@ -130,8 +130,11 @@ impl State {
         let slot = self.slots.at_mut(id.index);
         if self.turn == Some(id) && slot.queued() == 0 {
             self.put(id, &[], &frame);
-        } else {
-            slot.cold().tail.push_shared(frame);
+            return Ok(());
+        }
+        let sent = self.send_aside(id, &[], &frame);
+        if sent < frame.len() {
+            self.slots.at_mut(id.index).cold().tail.push_shared(frame.slice(sent..));
             self.after_queueing(id);
         }
         Ok(())
@@ -181,16 +184,54 @@ impl State {
             return;
         }
         if slot.queued() > 0 || self.turn != Some(id) {
-            let tail = &mut slot.cold().tail;
-            tail.push(header);
-            tail.push(payload);
-            return self.after_queueing(id);
+            return self.put_aside(id, header, payload);
         }
         if self.cork.len() + header.len() + payload.len() <= CORK {
             self.cork.extend_from_slice(header);
             self.cork.extend_from_slice(payload);
         } else {
             self.send_corked_and(id, header, payload);
+        }
+    }
+
+    /// Puts bytes out on a connection whose turn it is not, or for which others wait.
+    fn put_aside(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
+        let sent = self.send_aside(id, header, payload);
+        if sent == header.len() + payload.len() {
+            return;
+        }
+        let tail = &mut self.slots.at_mut(id.index).cold().tail;
+        tail.push(&header[sent.min(header.len())..]);
+        tail.push(&payload[sent.saturating_sub(header.len())..]);
+        self.after_queueing(id);
+    }
+
+    /// Sends at once on a connection whose turn it is not, if nothing waits there and its socket
+    /// could take data when last seen, so that what one callback sends to many needs no queue for
+    /// each. Only the first time in a callback: what follows gathers. How many bytes have gone.
+    fn send_aside(&mut self, id: ConnId, header: &[u8], payload: &[u8]) -> usize {
+        let slot = self.slots.at_mut(id.index);
+        let writable = slot.registered.is_some_and(|interest| !interest.is_writable());
+        let clear = self.turn != Some(id) && slot.queued() == 0 && writable;
+        if !clear || !slot.flags.newly(Flags::DIRTY) {
+            return 0;
+        }
+        self.dirty.push(id);
+        let send = || match slot.fd() {
+            Some(fd) if header.is_empty() => sockeye_sys::send(fd, payload),
+            Some(fd) => sockeye_sys::send_vectored(fd, &[header, payload].map(IoSlice::new)),
+            None => Ok(0),
+        };
+        match self.latency.call("send", Some(id), send) {
+            Ok(n) => {
+                slot.bytes_out += n as u64;
+                n
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                self.doom(id, By::Peer, Cause::Broken(error.kind()));
+                header.len() + payload.len() // nobody waits for them any more
+            }
         }
     }
 

@@ -3,13 +3,14 @@
 use allocation_counter::measure;
 use sockeye::{
     Action, Answer, Conn, Context, Handshake, Http, HttpConn, Key, Message, Protocol, Reject,
-    Request, Response,
+    Request, Response, Shared,
 };
 use sockeye_testkit::{Frame, Peer, idle, upgrade_request};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
+use std::time::Duration;
 
 struct Echo;
 
@@ -79,6 +80,43 @@ fn an_echo_allocates_nothing_per_message() {
     peer.join().expect("no panic");
     assert!(turns > ROUNDS / 2, "{turns} turns");
     assert_eq!(measured.count_total, 0, "allocations in {turns} turns");
+}
+
+#[test]
+fn a_broadcast_allocates_for_the_message_and_not_for_each_receiver() {
+    const RECEIVERS: usize = 100;
+    const MESSAGES: usize = 200;
+    let (mut context, key, address) = listening();
+    let text = |number: usize| format!("{number:0200}");
+    let mut peers: Vec<Peer> = (0..RECEIVERS)
+        .map(|_| {
+            let mut peer = Peer::connect(address, idle());
+            peer.send(upgrade_request("/", &[]));
+            peer
+        })
+        .collect();
+    while context.connections().count(key.id()) < RECEIVERS {
+        context.service(None).expect("the loop goes on");
+    }
+    let mut broadcast = |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            let message = Shared::new(text(number));
+            let connections = context.connections();
+            for id in connections.of(key.id()) {
+                connections.send_shared(id, &message).expect("the queue is empty");
+            }
+            context.service(Duration::ZERO).expect("the loop goes on");
+        }
+    };
+    broadcast(0..1); // once, for what is kept
+    let measured = measure(|| broadcast(1..MESSAGES));
+    for peer in &mut peers {
+        peer.expect_head();
+        (0..MESSAGES).for_each(|number| peer.expect_text(&text(number)));
+    }
+    let each = measured.count_total / MESSAGES as u64;
+    println!("{each} allocations for each message to {RECEIVERS} receivers");
+    assert!(each <= 10, "{each} allocations for each message to {RECEIVERS} receivers");
 }
 
 #[test]
