@@ -57,6 +57,8 @@ pub const TARGETS: &[Target] = &[
         CONNECTION,
     ),
     plain("cipher_list", sockeye::fuzz::fuzz_cipher_list, CIPHERS),
+    plain("pem", sockeye::fuzz::fuzz_pem, PEM),
+    plain("certificate", sockeye::fuzz::fuzz_certificate, DER),
 ];
 
 const fn plain(name: &'static str, run: fn(&[u8]), words: &'static [&'static [u8]]) -> Target {
@@ -134,6 +136,30 @@ const CIPHERS: &[&[u8]] = &[
     b"RC4-MD5",
     b"ECDHE-RSA-AES128-GCM-SHA256",
     b"TLS_AES_128_GCM_SHA256",
+];
+
+const PEM: &[&[u8]] = &[
+    b"-----BEGIN CERTIFICATE-----\n",
+    b"-----END CERTIFICATE-----\n",
+    b"-----BEGIN PRIVATE KEY-----\n",
+    b"-----END PRIVATE KEY-----\n",
+    b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
+    b"Proc-Type: 4,ENCRYPTED\n",
+    b"\r\n",
+    b"=",
+    b"MII",
+];
+
+const DER: &[&[u8]] = &[
+    b"\x30\x82",
+    b"\x30\x80",
+    b"\x31\x0b",
+    b"\x06\x03\x55\x04\x03",
+    b"\x17\x0d260704123456Z",
+    b"\x18\x0f20500101000000Z",
+    b"\xa0\x03\x02\x01\x02",
+    b"\x03\x02\x00",
+    b"\x84\xff\xff\xff\xff",
 ];
 
 const LISTS: &[&[u8]] = &[b", ", b",,", b"\"", b"\\\"", b"\"a,b\"", b";", b"=", b" ", b"\t", b"\\"];

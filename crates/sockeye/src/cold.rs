@@ -1,5 +1,6 @@
 //! The part of a connection that an idle one does not have.
 
+use crate::sealed::Security;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -13,11 +14,16 @@ pub(crate) struct Cold {
     pub(crate) leftover: Leftover,
     /// The user timer, as it stands in `State::timers`: nanoseconds of loop time.
     pub(crate) timer: Option<u64>,
+    /// What a connection under TLS always has.
+    pub(crate) security: Option<Security>,
 }
 
 impl Cold {
     pub(crate) fn is_empty(&self) -> bool {
-        self.tail.bytes == 0 && self.leftover.is_empty() && self.timer.is_none()
+        self.tail.bytes == 0
+            && self.leftover.is_empty()
+            && self.timer.is_none()
+            && self.security.is_none()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::connect::{Answering, Dial};
 use crate::handshake::{PartialHead, Waiting};
 use crate::http::Exchange;
 use crate::message::{By, Cause, Closed};
-use crate::slots::{ConnId, Flags};
+use crate::slots::{ConnId, Flags, Slot};
 use crate::state::{Registration, State};
 use crate::wheel::Deadline;
 use sockeye_proto::{
@@ -44,6 +44,10 @@ pub(crate) enum Phase {
 impl Phase {
     pub(crate) fn is_vacant(&self) -> bool {
         matches!(self, Self::Vacant { .. })
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(self, Self::Draining)
     }
 }
 
@@ -249,6 +253,7 @@ impl State {
                     | Cause::Violation(_)
                     | Cause::Vanished
                     | Cause::Broken(_)
+                    | Cause::Tls(_)
                     | Cause::PongMissing(_)
                     | Cause::Stalled(_)
                     | Cause::QueueFull
@@ -274,14 +279,17 @@ impl State {
         self.review(id);
     }
 
-    /// In `Draining`: sends FIN once the tail is out, and ends the connection once both FINs are.
+    /// In `Draining`: says goodbye and sends FIN once the tail is out, and ends the connection once
+    /// both FINs are.
     ///
     /// A client leaves the first FIN to the server (RFC 6455 §7.1.1).
     pub(crate) fn drained(&mut self, id: ConnId) {
-        let Some(slot) = self.slots.get_mut(id) else { return };
-        if !matches!(slot.phase, Phase::Draining) || slot.queued() > 0 {
+        let waits = |slot: &Slot| !slot.phase.is_draining() || slot.queued() > 0;
+        if self.slots.get(id).is_none_or(waits) {
             return;
         }
+        self.say_goodbye(id);
+        let Some(slot) = self.slots.get_mut(id).filter(|slot| !waits(slot)) else { return };
         if slot.flags.has(Flags::EOF) {
             self.remove(id);
         } else if !slot.is_client()

@@ -2,9 +2,10 @@
 
 use crate::conn::Phase;
 use crate::handshake::PartialHead;
-use crate::message::By;
+use crate::message::{By, Cause};
 use crate::slots::{ConnId, Flags};
 use crate::state::{ProtocolId, Registration, State};
+use crate::tls::{self, ClientTls, TlsError, TlsName};
 use crate::wheel::Deadline;
 use sockeye_proto::BadExtension;
 use sockeye_proto::handshake::{BadRequest, ClientHello, ClientRequest, Mismatch};
@@ -35,16 +36,18 @@ pub struct Connect {
     origin: Option<String>,
     headers: Vec<(String, String)>,
     via: Option<Address>,
+    tls: Option<ClientTls>,
 }
 
 impl Connect {
-    /// To a `ws://` address.
+    /// To a `ws://` or `wss://` address.
     pub fn to(url: &str) -> Result<Self, ConnectError> {
         let url = Url::parse(url).map_err(ConnectError::Url)?;
-        if url.secure {
+        if url.secure && !tls::IS_BUILT {
             return Err(ConnectError::NoTls);
         }
-        Ok(Self { url, subprotocols: Vec::new(), origin: None, headers: Vec::new(), via: None })
+        let (subprotocols, headers) = (Vec::new(), Vec::new());
+        Ok(Self { url, subprotocols, origin: None, headers, via: None, tls: None })
     }
 
     /// Connects to this address instead of looking up the URL's host, which the request still
@@ -59,6 +62,13 @@ impl Connect {
     /// ```
     pub fn via(mut self, address: impl Into<Address>) -> Self {
         self.via = Some(address.into());
+        self
+    }
+
+    /// What a `wss://` address is connected to with; whom the platform believes, by default
+    /// ([`ClientTls::platform`]).
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -79,6 +89,15 @@ impl Connect {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// For a `wss://` address: whom to believe, and what name to expect.
+    fn security(&self) -> Result<Option<(ClientTls, TlsName)>, TlsError> {
+        if !self.url.secure {
+            return Ok(None);
+        }
+        let tls = self.tls.clone().map_or_else(ClientTls::platform, Ok)?;
+        Ok(Some((tls, TlsName::new(&self.url.host)?)))
     }
 
     fn hello(
@@ -122,6 +141,8 @@ pub enum ConnectError {
     Tcp(Vec<(Address, io::Error)>),
     /// This deadline passed before the connection was open.
     TimedOut(Duration),
+    /// TLS could not be set up or agreed on.
+    Tls(TlsError),
     /// The connection broke, or ended, before the server's answer was complete.
     Lost(io::Error),
     /// The server's answer is no HTTP.
@@ -153,6 +174,7 @@ impl fmt::Display for ConnectError {
                 }
                 Ok(())
             }
+            Self::Tls(error) => error.fmt(f),
             Self::TimedOut(after) => write!(f, "not connected within {after:?}"),
             Self::Lost(error) => write!(f, "connection lost during the handshake: {error}"),
             Self::Head(error) => write!(f, "the server's answer is no HTTP: {error}"),
@@ -166,11 +188,30 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
+/// Of a connection that ends before its answer is complete.
+impl From<Cause> for ConnectError {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Tls(error) => Self::Tls(error),
+            Cause::Broken(kind) => Self::Lost(kind.into()),
+            Cause::Close
+            | Cause::Violation(_)
+            | Cause::Vanished
+            | Cause::PongMissing(_)
+            | Cause::Stalled(_)
+            | Cause::CloseUnanswered(_)
+            | Cause::QueueFull
+            | Cause::Aborted => Self::Lost(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 /// A connection on its way to be opened.
 pub(crate) struct Dial {
     pub(crate) hello: ClientHello,
     pub(crate) protocol: ProtocolId,
     target: String,
+    security: Option<(ClientTls, TlsName)>,
     /// Addresses not tried yet.
     addresses: VecDeque<Address>,
     /// The address being tried.
@@ -203,6 +244,7 @@ impl State {
         if self.limits.connections.is_some_and(|limit| self.slots.live() >= limit) {
             return Err(ConnectError::TooManyConnections);
         }
+        let security = connect.security().map_err(ConnectError::Tls)?;
         let nonce = self.keys.next().map_err(ConnectError::Lost)?;
         let offer = self.deflate_options().map(|options| options.offer());
         let hello = connect.hello(nonce, offer.as_deref())?;
@@ -211,6 +253,7 @@ impl State {
             hello,
             protocol,
             target: url.target.clone(),
+            security,
             addresses: VecDeque::new(),
             current: None,
             tries: Vec::new(),
@@ -290,12 +333,19 @@ impl State {
     fn send_request(&mut self, id: ConnId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let Phase::Dialing(dial) = mem::replace(&mut slot.phase, Phase::Draining) else { return };
-        let Dial { hello, protocol, target, .. } = *dial;
+        let Dial { hello, protocol, target, security, .. } = *dial;
         let mut request = Vec::new();
         hello.write_to(&mut request);
         slot.phase = Phase::Answer(Box::new(Answering { hello, protocol, target, head: None }));
         self.arm(id, Deadline::Handshake);
-        self.put(id, &[], &request);
+        match security {
+            None => self.put(id, &[], &request),
+            Some((tls, name)) => {
+                if let Err(error) = self.secure_client(id, &tls, name, request) {
+                    self.doom(id, By::Us, Cause::Tls(error));
+                }
+            }
+        }
         self.review(id);
     }
 

@@ -8,6 +8,7 @@ use crate::lent::Connections;
 use crate::place::{Listen, Opened, open_all};
 use crate::poll::Change;
 use crate::slots::ConnId;
+use crate::tls::ServerTls;
 use crate::watch::{self, Watched};
 use sockeye_sys::{Address, Attention, Events, Interest, ListenOptions, Poller, Readiness};
 use std::cell::Cell;
@@ -79,7 +80,27 @@ impl<Mode> Context<Mode> {
     /// [`listen_at`](Self::listen_at) knows other places.
     pub fn listen(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
         let all: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
-        let first = self.add(open_all(&all, &ListenOptions::default())?)?;
+        self.listen_with(&all, None)
+    }
+
+    /// Listens for TLS (`wss://`, `https://`) at an address, like [`listen`](Self::listen). Plain
+    /// HTTP requests that come there are redirected to `https://`, plain WebSocket handshakes get
+    /// 400.
+    pub fn listen_tls(
+        &mut self,
+        address: impl ToSocketAddrs,
+        tls: &ServerTls,
+    ) -> io::Result<SocketAddr> {
+        let all: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+        self.listen_with(&all, Some(tls))
+    }
+
+    fn listen_with(
+        &mut self,
+        all: &[SocketAddr],
+        tls: Option<&ServerTls>,
+    ) -> io::Result<SocketAddr> {
+        let first = self.add(open_all(all, &ListenOptions::default())?, tls)?;
         let first = first.first().and_then(Address::ip);
         first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
     }
@@ -92,7 +113,7 @@ impl<Mode> Context<Mode> {
     /// With the address in the text: `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`,
     /// `NotFound` for an interface that does not exist, and whatever else the system says.
     pub fn listen_at(&mut self, place: &Listen) -> io::Result<Vec<Address>> {
-        self.add(place.open()?)
+        self.add(place.open()?, place.security())
     }
 
     /// Listens at a socket that was made elsewhere: a `TcpListener`, a `UnixListener`, one that a
@@ -106,7 +127,18 @@ impl<Mode> Context<Mode> {
     pub fn listen_on(&mut self, socket: impl Into<OwnedFd>) -> io::Result<Address> {
         self.home.check()?;
         self.engine.core.inbox.wake();
-        self.engine.listeners.adopt(socket.into())
+        self.engine.listeners.adopt(socket.into(), None)
+    }
+
+    /// Listens for TLS at a socket that was made elsewhere, like [`listen_on`](Self::listen_on).
+    pub fn listen_tls_on(
+        &mut self,
+        socket: impl Into<OwnedFd>,
+        tls: &ServerTls,
+    ) -> io::Result<Address> {
+        self.home.check()?;
+        self.engine.core.inbox.wake();
+        self.engine.listeners.adopt(socket.into(), Some(tls))
     }
 
     /// The addresses listened at.
@@ -114,10 +146,10 @@ impl<Mode> Context<Mode> {
         self.engine.listeners.addresses()
     }
 
-    fn add(&mut self, opened: Vec<Opened>) -> io::Result<Vec<Address>> {
+    fn add(&mut self, opened: Vec<Opened>, tls: Option<&ServerTls>) -> io::Result<Vec<Address>> {
         self.home.check()?;
         self.engine.core.inbox.wake();
-        self.engine.listeners.add(opened)
+        self.engine.listeners.add(opened, tls)
     }
 
     /// What other threads reach the context by.

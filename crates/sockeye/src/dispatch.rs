@@ -172,6 +172,7 @@ impl Engine {
             }
         };
         let result = match upgrade_request(&head) {
+            _ if self.core.state.get_mut().is_misplaced(id) => Err(plain_for_tls(&head)),
             Ok(Some(upgrade)) => self.upgrade(id, &upgrade),
             Ok(None) => self.http_request(id, &head),
             Err(refusal) => Err(refusal),
@@ -480,6 +481,25 @@ impl Engine {
         let verdict = self.core.callback("upgrade", Some(protocol), Some(id), call);
         Ok((verdict.map_err(ConnectError::Rejected)?, deflate))
     }
+}
+
+/// The answer to plain HTTP at a port for TLS: the way there, for whoever can go it.
+fn plain_for_tls(head: &RequestHead<'_>) -> Refusal {
+    let can_follow = matches!(head.method, "GET" | "HEAD")
+        && head.headers.get_all("Upgrade").next().is_none()
+        && head.target.starts_with('/')
+        && !head.host().is_empty();
+    if !can_follow {
+        return Refusal::new(
+            400,
+            "This port speaks TLS: the address begins with https:// or wss://.",
+        );
+    }
+    let target = format!("https://{}{}", head.host(), head.target);
+    // Not for ever: what listens here may be plain another day.
+    let mut refusal = Refusal::new(307, format!("This port speaks TLS: go to {target}"));
+    refusal.headers.push(("Location", target));
+    refusal
 }
 
 /// What becomes of the input that is left.

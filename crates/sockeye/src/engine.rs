@@ -244,6 +244,8 @@ impl Engine {
                 if waits > 0 {
                     let kept = Leftover::from(&buffer[n - waits..n]);
                     self.core.state.get_mut().keep(id, kept);
+                } else if let Some(lost) = self.core.state.get_mut().take_end(id) {
+                    self.lost(id, lost);
                 }
             }
             Received::NotYet => {}
@@ -254,9 +256,12 @@ impl Engine {
 
     /// The stream has ended, in good order or not.
     fn lost(&mut self, id: ConnId, lost: Lost) {
+        if let Lost::Tls(error) = lost {
+            return self.tls_failed(id, *error);
+        }
         let state = self.core.state.get_mut();
         let queued = state.slots.get(id).map_or(0, |slot| slot.queued());
-        match (self.kind(id), lost) {
+        match (self.kind(id), &lost) {
             (Kind::Draining, Lost::Eof) if queued > 0 => {
                 self.core.state.get_mut().review(id); // they may still read what we owe them
             }
@@ -280,6 +285,11 @@ impl Engine {
             let waits = self.input(id, kept.waiting());
             kept.keep_last(waits);
             self.core.state.get_mut().keep(id, kept);
+            if waits == 0
+                && let Some(lost) = self.core.state.get_mut().take_end(id)
+            {
+                self.lost(id, lost);
+            }
             self.end_turn(id);
         }
     }
@@ -389,7 +399,10 @@ impl Engine {
                 state.refuse(id, &crate::Reject::later().into_refusal());
             }
             Deadline::Handshake => self.request_timed_out(id, limit),
-            Deadline::KeepAlive => state.doom(id, By::Us, Cause::Stalled(limit)),
+            Deadline::KeepAlive => {
+                state.say_goodbye(id);
+                state.doom(id, By::Us, Cause::Stalled(limit));
+            }
             Deadline::Exchange if silence < limit => {
                 state.arm_after(id, Deadline::Exchange, limit - silence);
             }
@@ -463,11 +476,7 @@ impl Engine {
                 let error = self.core.state.get_mut().dial_error(id);
                 self.connect_failed(id, error);
             }
-            Kind::Answer => {
-                let broken = if let Cause::Broken(kind) = cause { Some(kind) } else { None };
-                let kind = broken.unwrap_or(io::ErrorKind::UnexpectedEof);
-                self.connect_failed(id, ConnectError::Lost(kind.into()));
-            }
+            Kind::Answer => self.connect_failed(id, cause.into()),
             Kind::WebSocket => {
                 self.websocket_ended(id, by, cause);
                 self.core.state.get_mut().remove(id);

@@ -52,6 +52,18 @@ pub fn fuzz_cipher_list(data: &[u8]) {
     crate::tls::cipher_list::fuzz(data);
 }
 
+/// A file of certificates, or of a key.
+#[cfg(feature = "tls")]
+pub fn fuzz_pem(data: &[u8]) {
+    crate::tls::pem::fuzz(data);
+}
+
+/// A certificate, and a name in one.
+#[cfg(feature = "tls")]
+pub fn fuzz_certificate(data: &[u8]) {
+    crate::tls::der::fuzz(data);
+}
+
 /// The receive buffer, and so what a paused connection may keep.
 const BUFFER: usize = 4096;
 /// The most that is sent as one message or response.

@@ -4,6 +4,7 @@ use crate::conn::{Phase, Ws};
 use crate::lent::Connections;
 use crate::slots::{ConnId, Flags};
 use crate::state::{Core, ProtocolId, State};
+use crate::tls::TlsInfo;
 use crate::wheel::Deadline;
 use sockeye_proto::handshake::{
     OriginPolicy, OriginVerdict, Refusal, UpgradeRequest, same_origin, write_switching_protocols,
@@ -88,6 +89,12 @@ impl<'h> Handshake<'h> {
     /// The peer's address.
     pub fn peer(&self) -> Option<Address> {
         self.connections.peer(self.id)
+    }
+
+    /// What is known of its TLS, the verified identity of the peer included; `None` if it is
+    /// plain.
+    pub fn tls(&self) -> Option<TlsInfo> {
+        self.connections.tls(self.id)
     }
 
     /// All connections.

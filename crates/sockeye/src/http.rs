@@ -4,6 +4,7 @@ use crate::lent::Connections;
 use crate::message::Action;
 use crate::slots::{ConnId, Flags};
 use crate::state::{Core, State};
+use crate::tls::TlsInfo;
 use bytes::Bytes;
 use sockeye_proto::http::{BodyReader, Headers, RequestHead, Version};
 use sockeye_sys::Address;
@@ -205,6 +206,12 @@ impl<'c, H: Http + ?Sized> HttpConn<'c, H> {
     /// The peer's address.
     pub fn peer(&self) -> Option<Address> {
         self.connections.peer(self.id)
+    }
+
+    /// What is known of its TLS, the verified identity of the peer included; `None` if it is
+    /// plain.
+    pub fn tls(&self) -> Option<TlsInfo> {
+        self.connections.tls(self.id)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::poll::Change;
 use crate::protocol::Protocol;
 use crate::slots::{ConnId, Flags, UNBOUND};
 use crate::state::{Core, ProtocolId, State};
+use crate::tls::TlsInfo;
 use crate::transport::SendError;
 use crate::wheel::Deadline;
 use sockeye_proto::{CloseCode, FrameHeader, MessageKind, Opcode};
@@ -497,6 +498,11 @@ impl<'c> Connections<'c> {
     /// Linux only; none for TCP.
     pub fn peer_credentials(&self, id: ConnId) -> Option<Credentials> {
         sockeye_sys::peer_credentials(self.core.state.borrow().slots.get(id)?.fd()?).ok()
+    }
+
+    /// What is known of a connection's TLS, once its handshake is done; `None` if it is plain.
+    pub fn tls(&self, id: ConnId) -> Option<TlsInfo> {
+        self.core.state.borrow().tls_info(id)
     }
 
     /// The descriptor, also inside [`closed`](Protocol::closed). For reading and setting socket

@@ -80,6 +80,7 @@ mod poll;
 mod protocol;
 mod registered;
 mod resolve;
+mod sealed;
 mod slots;
 mod state;
 mod tcp;

@@ -10,6 +10,7 @@ use crate::log::{self, Field, Levels, Value};
 use crate::message::{By, Cause, Closed};
 use crate::slots::{ConnId, Flags, UNBOUND};
 use crate::state::State;
+use crate::tls::TlsError;
 use sockeye_proto::handshake::Refusal;
 use sockeye_sys::Address;
 use std::collections::HashMap;
@@ -220,6 +221,19 @@ impl State {
             text("cause", &refusal.reason),
         ];
         log::emit_with(Levels::NOTICE, format_args!("{facts}, refused: {refusal}"), &fields);
+    }
+
+    /// A connection's TLS has failed before anything was asked of us.
+    pub(crate) fn log_refused_tls(&mut self, id: ConnId, error: &TlsError) {
+        let Some(facts) = self.facts(Kind::Refused, id) else { return };
+        let cause = error.to_string();
+        let fields = [
+            text("event", "refused"),
+            text("connection", &facts.id),
+            text("peer", &facts.peer),
+            text("cause", &cause),
+        ];
+        log::emit_with(Levels::NOTICE, format_args!("{facts}, TLS: {cause}"), &fields);
     }
 
     /// The accept filter has turned a connection away.

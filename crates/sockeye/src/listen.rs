@@ -2,10 +2,12 @@
 
 use crate::conn::Phase;
 use crate::log::note;
+use crate::message::{By, Cause};
 use crate::place::Opened;
 use crate::poll::Change;
 use crate::slots::ConnId;
 use crate::state::State;
+use crate::tls::ServerTls;
 use crate::wheel::Deadline;
 use sockeye_sys::{AcceptFailure, Address, Interest, SocketFile};
 use std::io;
@@ -35,6 +37,8 @@ struct Listener {
     /// Goes with the listener, and before its socket.
     _file: Option<SocketFile>,
     fd: OwnedFd,
+    /// What its connections are made with, if it is for TLS.
+    tls: Option<ServerTls>,
     registered: Option<Interest>,
 }
 
@@ -44,21 +48,25 @@ impl Listeners {
     }
 
     /// Begins to accept at these sockets; the addresses they are at.
-    pub(crate) fn add(&mut self, opened: Vec<Opened>) -> io::Result<Vec<Address>> {
+    pub(crate) fn add(
+        &mut self,
+        opened: Vec<Opened>,
+        tls: Option<&ServerTls>,
+    ) -> io::Result<Vec<Address>> {
         let at = |opened: &Opened| sockeye_sys::local_addr(opened.fd.as_fd());
         let addresses = opened.iter().map(at).collect::<io::Result<_>>()?;
         for Opened { fd, file } in opened {
-            self.list.push(Listener { fd, _file: file, registered: None });
+            self.list.push(Listener { fd, _file: file, tls: tls.cloned(), registered: None });
         }
         Ok(addresses)
     }
 
     /// Takes over a socket that listens already.
-    pub(crate) fn adopt(&mut self, fd: OwnedFd) -> io::Result<Address> {
+    pub(crate) fn adopt(&mut self, fd: OwnedFd, tls: Option<&ServerTls>) -> io::Result<Address> {
         sockeye_sys::check_listener(fd.as_fd())?;
         sockeye_sys::set_nonblocking(fd.as_fd(), true)?;
         let address = sockeye_sys::local_addr(fd.as_fd())?;
-        self.list.push(Listener { fd, _file: None, registered: None });
+        self.list.push(Listener { fd, _file: None, tls: tls.cloned(), registered: None });
         Ok(address)
     }
 
@@ -78,7 +86,7 @@ impl Listeners {
             let Some(listener) = self.list.get(index) else { return };
             let accept = || sockeye_sys::accept(listener.fd.as_fd());
             match state.latency.call("accept", None, accept) {
-                Ok((fd, peer)) => self.welcome(fd, &peer, state),
+                Ok((fd, peer)) => self.welcome(index, fd, &peer, state),
                 Err(error) => match AcceptFailure::of(&error) {
                     AcceptFailure::Empty => return,
                     AcceptFailure::Gone => {}
@@ -94,7 +102,7 @@ impl Listeners {
         }
     }
 
-    fn welcome(&mut self, fd: OwnedFd, peer: &Address, state: &mut State) {
+    fn welcome(&mut self, index: usize, fd: OwnedFd, peer: &Address, state: &mut State) {
         if let Some(filter) = &mut self.filter
             && !state.latency.filter(|| filter(fd.as_fd(), peer))
         {
@@ -102,6 +110,11 @@ impl Listeners {
         }
         let id = state.begin_connection(fd);
         state.lines.note_peer(id, peer);
+        if let Some(tls) = &self.list[index].tls
+            && let Err(error) = state.secure_server(id, tls)
+        {
+            state.doom(id, By::Us, Cause::Tls(error));
+        }
     }
 
     /// Goes on accepting if a connection has ended since accepting paused.

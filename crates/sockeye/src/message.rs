@@ -1,5 +1,6 @@
 //! What goes in and out of callbacks: messages, actions, endings.
 
+use crate::tls::TlsError;
 use crate::transport::Lost;
 use bytes::Bytes;
 use sockeye_proto::{
@@ -252,6 +253,8 @@ pub enum Cause {
     Vanished,
     /// The connection broke: reset, unreachable, timed out.
     Broken(std::io::ErrorKind),
+    /// Its TLS failed.
+    Tls(TlsError),
     /// Nothing came for this long after our ping.
     PongMissing(Duration),
     /// The peer took none of the bytes that wait for it for this long.
@@ -271,6 +274,7 @@ impl fmt::Display for Cause {
             Self::Violation(violation) => write!(f, "protocol violation: {violation}"),
             Self::Vanished => f.write_str("end of stream without a close frame"),
             Self::Broken(kind) => write!(f, "connection broke: {kind}"),
+            Self::Tls(error) => error.fmt(f),
             Self::PongMissing(after) => write!(f, "no pong within {after:?}"),
             Self::Stalled(after) => write!(f, "peer took nothing for {after:?}"),
             Self::CloseUnanswered(after) => write!(f, "close frame unanswered for {after:?}"),
@@ -285,6 +289,7 @@ impl From<Lost> for Cause {
         match lost {
             Lost::Eof => Self::Vanished,
             Lost::Broken(kind) => Self::Broken(kind),
+            Lost::Tls(error) => Self::Tls(*error),
         }
     }
 }

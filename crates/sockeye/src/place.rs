@@ -1,5 +1,6 @@
 //! Where a context listens (manual, `struct lws_context_creation_info`: `port` and `iface`).
 
+use crate::tls::ServerTls;
 use sockeye_sys::{Address, ListenOptions, SocketFile, SocketFileOptions};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub struct Listen {
     place: Place,
     options: ListenOptions,
     file: SocketFileOptions,
+    tls: Option<ServerTls>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +60,17 @@ impl Listen {
     /// [`Connections::peer_credentials`]: crate::Connections::peer_credentials
     pub fn abstract_name(name: impl Into<Vec<u8>>) -> Self {
         Self::at(Address::Abstract(name.into()))
+    }
+
+    /// Listens for TLS: what [`Context::listen_tls`](crate::Context::listen_tls) does, at any kind
+    /// of place.
+    pub fn tls(mut self, tls: &ServerTls) -> Self {
+        self.tls = Some(tls.clone());
+        self
+    }
+
+    pub(crate) fn security(&self) -> Option<&ServerTls> {
+        self.tls.as_ref()
     }
 
     /// How many connections may wait to be accepted; 4096 by default. The system caps it
@@ -102,7 +115,8 @@ impl Listen {
     }
 
     fn new(place: Place) -> Self {
-        Self { place, options: ListenOptions::default(), file: SocketFileOptions::default() }
+        let (options, file) = (ListenOptions::default(), SocketFileOptions::default());
+        Self { place, options, file, tls: None }
     }
 
     /// Makes the sockets.

@@ -101,6 +101,8 @@ impl Flags {
     pub(crate) const IN_PARTS: Self = Self(1 << 13);
     /// The connection is in `State::wants`.
     pub(crate) const IN_WANTS: Self = Self(1 << 14);
+    /// Its bytes are records of TLS.
+    pub(crate) const TLS: Self = Self(1 << 15);
     /// Our FIN is sent.
     pub(crate) const FIN_SENT: Self = Self(1 << 12);
     /// The peer's FIN has been read.

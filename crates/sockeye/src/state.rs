@@ -11,6 +11,7 @@ use crate::latency::Latency;
 use crate::lines::Lines;
 use crate::message::{By, Cause};
 use crate::resolve::Resolver;
+use crate::sealed::Sealing;
 use crate::slots::{ConnId, Flags, NIL, Slot, Slots, UNBOUND};
 use crate::tcp::TcpOptions;
 use crate::wheel::{Deadline, Wheel};
@@ -59,6 +60,7 @@ pub(crate) struct State {
     /// The turn's gathered output, and whose turn it is.
     pub(crate) cork: Vec<u8>,
     pub(crate) turn: Option<ConnId>,
+    pub(crate) sealing: Sealing,
     /// Connections with output that another's callback gave them.
     pub(crate) dirty: Vec<ConnId>,
     /// Connections that asked for `writable`.
@@ -124,6 +126,7 @@ impl State {
             members: vec![Vec::new(); protocols],
             cork: Vec::with_capacity(crate::transport::CORK),
             turn: None,
+            sealing: Sealing::default(),
             dirty: Vec::new(),
             wants: Vec::new(),
             resumed: Vec::new(),

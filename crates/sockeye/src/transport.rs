@@ -9,6 +9,7 @@ use crate::conn::Phase;
 use crate::message::{By, Cause, Shared, data_header};
 use crate::slots::{ConnId, Flags};
 use crate::state::State;
+use crate::tls::TlsError;
 use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask, push_frame};
 use std::io::{self, ErrorKind, IoSlice};
 
@@ -23,12 +24,14 @@ pub(crate) enum Received {
 }
 
 /// How the stream ended.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Lost {
-    /// The peer's FIN.
+    /// The peer's FIN, or its `close_notify`.
     Eof,
     /// An error of the socket.
     Broken(ErrorKind),
+    /// An error of its TLS.
+    Tls(Box<TlsError>),
 }
 
 /// Why a message was not taken.
@@ -57,9 +60,12 @@ impl std::error::Error for SendError {}
 
 impl State {
     /// Reads once.
-    pub(crate) fn receive(&mut self, id: ConnId, buffer: &mut [u8]) -> Received {
+    pub(crate) fn receive(&mut self, id: ConnId, buffer: &mut Vec<u8>) -> Received {
         let now = self.millis();
         let Some(slot) = self.slots.get_mut(id) else { return Received::NotYet };
+        if slot.flags.has(Flags::TLS) {
+            return self.receive_sealed(id, buffer);
+        }
         let Some(fd) = slot.fd() else { return Received::NotYet };
         match self.latency.call("recv", Some(id), || sockeye_sys::recv(fd, buffer)) {
             Ok(0) => {
@@ -98,7 +104,7 @@ impl State {
         }
         let Some(slot) = self.slots.get(id) else { return false };
         let Phase::WebSocket(ws) = &slot.phase else { return false };
-        let unusual = slot.flags.has(Flags::UNUSUAL) || slot.cold.is_some() || !ws.is_plain();
+        let unusual = slot.flags.has(Flags::UNUSUAL) || slot.queued() > 0 || !ws.is_plain();
         if !unusual {
             push_frame(&mut self.cork, data_header(kind, None), payload);
         }
@@ -128,7 +134,7 @@ impl State {
             return Ok(());
         };
         let slot = self.slots.at_mut(id.index);
-        if self.turn == Some(id) && slot.queued() == 0 {
+        if slot.flags.has(Flags::TLS) || (self.turn == Some(id) && slot.queued() == 0) {
             self.put(id, &[], &frame);
             return Ok(());
         }
@@ -184,6 +190,9 @@ impl State {
             return;
         }
         if slot.queued() > 0 || self.turn != Some(id) {
+            if slot.flags.has(Flags::TLS) {
+                return self.queue_sealed(id, header, payload);
+            }
             return self.put_aside(id, header, payload);
         }
         if self.cork.len() + header.len() + payload.len() <= CORK {
@@ -209,7 +218,7 @@ impl State {
     /// Sends at once on a connection whose turn it is not, if nothing waits there and its socket
     /// could take data when last seen, so that what one callback sends to many needs no queue for
     /// each. Only the first time in a callback: what follows gathers. How many bytes have gone.
-    fn send_aside(&mut self, id: ConnId, header: &[u8], payload: &[u8]) -> usize {
+    pub(crate) fn send_aside(&mut self, id: ConnId, header: &[u8], payload: &[u8]) -> usize {
         let slot = self.slots.at_mut(id.index);
         let writable = slot.registered.is_some_and(|interest| !interest.is_writable());
         let clear = self.turn != Some(id) && slot.queued() == 0 && writable;
@@ -247,7 +256,8 @@ impl State {
         let Some(id) = self.turn.take() else { return };
         if self.slots.get(id).is_none() {
             self.cork.clear(); // it ended in its own turn
-        } else if !self.cork.is_empty() {
+            self.sealing.output.clear();
+        } else if !self.cork.is_empty() || !self.sealing.output.is_empty() {
             self.turn = Some(id);
             self.send_corked_and(id, &[], &[]);
             self.turn = None;
@@ -314,6 +324,9 @@ impl State {
     /// Sends the cork and then `header` and `payload`; what is not taken becomes the tail.
     fn send_corked_and(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
         let slot = self.slots.at_mut(id.index);
+        if slot.flags.has(Flags::TLS) {
+            return self.send_sealed(id, header, payload);
+        }
         let send = || match slot.fd() {
             Some(fd) if header.is_empty() && payload.is_empty() => {
                 sockeye_sys::send(fd, &self.cork)
@@ -349,7 +362,7 @@ impl State {
     }
 
     /// Takes the consequences of a longer tail.
-    fn after_queueing(&mut self, id: ConnId) {
+    pub(crate) fn after_queueing(&mut self, id: ConnId) {
         let slot = self.slots.at_mut(id.index);
         let over = slot.queued() >= self.limits.queue_bytes;
         if over && self.limits.overflow == Overflow::Pause {

@@ -116,6 +116,7 @@ impl Ledger {
             Cause::Violation(_) => "violation",
             Cause::Vanished => "vanished",
             Cause::Broken(_) => "broken",
+            Cause::Tls(_) => "tls",
             Cause::PongMissing(_) => "no pong",
             Cause::Stalled(_) => "stalled",
             Cause::CloseUnanswered(_) => "unanswered",

@@ -16,6 +16,8 @@ mod lines;
 mod negotiation;
 mod pausing;
 mod play;
+#[cfg(feature = "tls")]
+mod secure;
 mod site;
 mod time;
 mod violations;

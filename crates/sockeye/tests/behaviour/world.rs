@@ -1,6 +1,7 @@
 //! The server under test, in the test's own thread, turned by hand: in its own loop and as part
 //! of other loops of several habits.
 
+use sockeye::tls::ServerTls;
 use sockeye::{
     Builder, BuiltIn, Change, Connections, Context, External, Handle, Interest, Readiness, Turn,
 };
@@ -66,30 +67,38 @@ impl World {
     pub(crate) fn new(mode: Mode, builder: Builder) -> Rc<Self> {
         let clock = Clock::new();
         let reading = clock.reading();
-        Self::over(mode, builder.clock(clock.reading()), clock, reading)
+        Self::over(mode, builder.clock(clock.reading()), None, clock, reading)
+    }
+
+    /// The same, at a port for TLS.
+    pub(crate) fn secure(mode: Mode, builder: Builder, tls: &ServerTls) -> Rc<Self> {
+        let clock = Clock::new();
+        let reading = clock.reading();
+        Self::over(mode, builder.clock(clock.reading()), Some(tls), clock, reading)
     }
 
     /// Time passes as it does.
     pub(crate) fn in_real_time(mode: Mode, builder: Builder) -> Rc<Self> {
-        Self::over(mode, builder, Clock::new(), Instant::now)
+        Self::over(mode, builder, None, Clock::new(), Instant::now)
     }
 
     fn over(
         mode: Mode,
         builder: Builder,
+        tls: Option<&ServerTls>,
         clock: Clock,
         now: impl Fn() -> Instant + 'static,
     ) -> Rc<Self> {
         let (server, handle, address) = if matches!(mode, Mode::BuiltIn | Mode::Nested) {
             let mut context = builder.build().expect("a context");
-            let address = context.listen("127.0.0.1:0").expect("a listener");
+            let address = listen(&mut context, tls);
             let handle = context.handle();
             let nested = mode == Mode::Nested;
             let server = if nested { Server::Nested(context) } else { Server::BuiltIn(context) };
             (server, handle, address)
         } else {
             let mut context = builder.build_external().expect("a context");
-            let address = context.listen("127.0.0.1:0").expect("a listener");
+            let address = listen(&mut context, tls);
             let handle = context.handle();
             (Server::External(Host::new(context, mode, now)), handle, address)
         };
@@ -194,6 +203,15 @@ impl World {
             Server::External(host) => host.context.is_finished(),
         }
     }
+}
+
+fn listen<Mode>(context: &mut Context<Mode>, tls: Option<&ServerTls>) -> SocketAddr {
+    let at = "127.0.0.1:0";
+    let listening = match tls {
+        None => context.listen(at),
+        Some(tls) => context.listen_tls(at, tls),
+    };
+    listening.expect("a listener")
 }
 
 /// Whether the context as one descriptor becomes readable in this time.

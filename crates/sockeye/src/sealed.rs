@@ -1,0 +1,276 @@
+//! Connections under TLS: what the only read and the only write do for them.
+//!
+//! ```text
+//!   socket ──▶ input ──▶ Link ──▶ the receive buffer, as if it had come plain
+//!   socket ◀── output ◀── Link ◀── the cork
+//!      ▲──── tail ◀───────┘           output of other turns goes to the tail at once
+//! ```
+//!
+//! The tail holds records: what is sealed must leave in the order it was sealed in. So `output`
+//! and the cork are empty whenever the tail is not.
+
+use crate::connect::ConnectError;
+use crate::engine::{Engine, Kind};
+use crate::message::{By, Cause};
+use crate::slots::{ConnId, Flags, Slot};
+use crate::state::State;
+use crate::tls::{
+    ClientTls, HANDSHAKE_MAX, Link, RECORD_MAX, ServerTls, Taken, TlsError, TlsInfo, TlsName,
+};
+use crate::transport::{CORK, Lost, Received};
+use std::io::ErrorKind;
+use std::mem;
+
+/// A connection's TLS, in its cold part.
+pub(crate) enum Security {
+    Tls(Box<Link>),
+    /// It came to a port for TLS and speaks plain HTTP: it is told so.
+    Misplaced,
+}
+
+/// What all connections under TLS share. Empty until the first one.
+#[derive(Default)]
+pub(crate) struct Sealing {
+    /// What is read from sockets.
+    input: Vec<u8>,
+    /// Records of the connection whose turn it is, which leave at the turn's end.
+    pub(crate) output: Vec<u8>,
+    /// Records on their way to a tail.
+    scratch: Vec<u8>,
+}
+
+/// The receive buffer is no shorter under TLS, in bytes: what is read beside a record that has
+/// come in part must fit.
+const PLAIN_MIN: usize = 64 << 10;
+
+/// Output leaves at the latest when there is so much of it.
+const OUTPUT: usize = 64 << 10;
+
+impl Slot {
+    fn link(&mut self) -> Option<&mut Link> {
+        match &mut self.cold.as_mut()?.security {
+            Some(Security::Tls(link)) => Some(link),
+            Some(Security::Misplaced) | None => None,
+        }
+    }
+}
+
+impl State {
+    /// Makes an accepted connection one under TLS.
+    pub(crate) fn secure_server(&mut self, id: ConnId, tls: &ServerTls) -> Result<(), TlsError> {
+        let link = Link::server(tls)?;
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.flags.set(Flags::TLS);
+            slot.cold().security = Some(Security::Tls(Box::new(link)));
+        }
+        Ok(())
+    }
+
+    /// Begins TLS on a connection of ours, whose turn it is; `request` goes when that is done.
+    pub(crate) fn secure_client(
+        &mut self,
+        id: ConnId,
+        tls: &ClientTls,
+        name: TlsName,
+        request: Vec<u8>,
+    ) -> Result<(), TlsError> {
+        let mut link = Link::client(tls, name)?;
+        link.begin(request, &mut self.sealing.output);
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.flags.set(Flags::TLS);
+            slot.cold().security = Some(Security::Tls(Box::new(link)));
+        }
+        Ok(())
+    }
+
+    /// Whether a connection speaks plain HTTP at a port for TLS.
+    pub(crate) fn is_misplaced(&self, id: ConnId) -> bool {
+        let cold = self.slots.get(id).and_then(|slot| slot.cold.as_ref());
+        cold.is_some_and(|cold| matches!(cold.security, Some(Security::Misplaced)))
+    }
+
+    /// What is known of a connection's TLS.
+    pub(crate) fn tls_info(&self, id: ConnId) -> Option<TlsInfo> {
+        match &self.slots.get(id)?.cold.as_ref()?.security {
+            Some(Security::Tls(link)) => link.info(),
+            Some(Security::Misplaced) | None => None,
+        }
+    }
+
+    /// Reads once, and decrypts into `buffer`.
+    pub(crate) fn receive_sealed(&mut self, id: ConnId, buffer: &mut Vec<u8>) -> Received {
+        let now = self.millis();
+        let Self { slots, sealing, latency, .. } = self;
+        let Some(slot) = slots.get_mut(id) else { return Received::NotYet };
+        let is_draining = slot.phase.is_draining();
+        let Slot { fd: Some(fd), cold: Some(cold), flags, stamp, bytes_in, .. } = slot else {
+            return Received::NotYet;
+        };
+        let Some(Security::Tls(link)) = &mut cold.security else { return Received::NotYet };
+        if buffer.len() < PLAIN_MIN {
+            buffer.resize(PLAIN_MIN, 0);
+        }
+        let room = buffer.len() - RECORD_MAX;
+        sealing.input.resize(HANDSHAKE_MAX + room, 0);
+        let kept = link.kept();
+        let space = &mut sealing.input[kept..kept + room];
+        let fd = std::os::fd::AsFd::as_fd(fd);
+        let len = match latency.call("recv", Some(id), || sockeye_sys::recv(fd, space)) {
+            Ok(0) => {
+                flags.set(Flags::EOF);
+                return Received::Lost(Lost::Eof);
+            }
+            Ok(len) => len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Received::NotYet,
+            Err(error) => return Received::Lost(Lost::Broken(error.kind())),
+        };
+        *stamp = now;
+        *bytes_in += len as u64;
+        if is_draining {
+            return Received::NotYet; // nobody wants it any more
+        }
+        let taken = link.take(&mut sealing.input[..kept + len], buffer, &mut sealing.output);
+        self.taken(id, taken, len)
+    }
+
+    fn taken(&mut self, id: ConnId, taken: Taken, len: usize) -> Received {
+        if self.slots.get(id).is_some_and(|slot| slot.queued() > 0) {
+            self.ship(id);
+        }
+        match taken {
+            Taken::Plain(0) => self.take_end(id).map_or(Received::NotYet, Received::Lost),
+            Taken::Plain(len) => Received::Bytes(len),
+            Taken::NoTls => {
+                let slot = self.slots.at_mut(id.index);
+                slot.flags.clear(Flags::TLS);
+                slot.cold().security = Some(Security::Misplaced);
+                Received::Bytes(len)
+            }
+        }
+    }
+
+    /// How the stream has ended, if it has and all before has been taken.
+    pub(crate) fn take_end(&mut self, id: ConnId) -> Option<Lost> {
+        let slot = self.slots.get_mut(id).filter(|slot| slot.flags.has(Flags::TLS))?;
+        slot.link()?.take_end()
+    }
+
+    /// Seals what goes out in another's turn, or behind what waits already.
+    pub(crate) fn queue_sealed(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
+        let Self { slots, sealing, .. } = self;
+        let Some(slot) = slots.get_mut(id) else { return };
+        let Some(link) = slot.link() else { return };
+        let mut records = mem::take(&mut sealing.scratch);
+        // One record for the header and what fits beside it.
+        let (beside, rest) = payload.split_at(payload.len().min(CORK - header.len()));
+        match header {
+            [] => link.seal(beside, &mut records),
+            _ => link.seal(&[header, beside].concat(), &mut records),
+        }
+        link.seal(rest, &mut records);
+        let sent = self.send_aside(id, &[], &records);
+        if sent < records.len() {
+            self.slots.at_mut(id.index).cold().tail.push(&records[sent..]);
+            self.after_queueing(id);
+        }
+        records.clear();
+        records.shrink_to(OUTPUT);
+        self.sealing.scratch = records;
+    }
+
+    /// Seals the cork and then `header` and `payload`, and sends it.
+    pub(crate) fn send_sealed(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
+        if self.cork.len() + header.len() > CORK {
+            self.seal_cork(id);
+        }
+        self.cork.extend_from_slice(header);
+        let (with_header, rest) = payload.split_at(payload.len().min(CORK - self.cork.len()));
+        self.cork.extend_from_slice(with_header);
+        self.seal_cork(id);
+        for piece in rest.chunks(OUTPUT) {
+            if self.sealing.output.len() >= OUTPUT {
+                self.ship(id);
+            }
+            let Self { slots, sealing, .. } = self;
+            if let Some(link) = slots.get_mut(id).and_then(Slot::link) {
+                link.seal(piece, &mut sealing.output);
+            }
+        }
+        self.ship(id);
+    }
+
+    fn seal_cork(&mut self, id: ConnId) {
+        let Self { slots, sealing, cork, .. } = self;
+        if let Some(link) = slots.get_mut(id).and_then(Slot::link) {
+            link.seal(cork, &mut sealing.output);
+        }
+        cork.clear();
+    }
+
+    /// Sends the records that have gathered; what the socket does not take goes to the tail.
+    pub(crate) fn ship(&mut self, id: ConnId) {
+        let Self { slots, sealing, latency, .. } = self;
+        let Some(slot) = slots.get_mut(id).filter(|_| !sealing.output.is_empty()) else { return };
+        let mut sent = 0;
+        if slot.queued() == 0
+            && let Some(fd) = slot.fd()
+        {
+            match latency.call("send", Some(id), || sockeye_sys::send(fd, &sealing.output)) {
+                Ok(n) => sent = n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    sealing.output.clear();
+                    return self.doom(id, By::Peer, Cause::Broken(error.kind()));
+                }
+            }
+        }
+        slot.bytes_out += sent as u64;
+        let rest = &sealing.output[sent..];
+        let waits = !rest.is_empty();
+        if waits {
+            slot.cold().tail.push(rest);
+        }
+        sealing.output.clear();
+        sealing.output.shrink_to(2 * OUTPUT);
+        if waits {
+            self.after_queueing(id);
+        }
+    }
+
+    /// Says by TLS that nothing more will be said, unless that was said.
+    pub(crate) fn say_goodbye(&mut self, id: ConnId) {
+        let Self { slots, sealing, .. } = self;
+        let Some(slot) = slots.get_mut(id).filter(|slot| slot.flags.has(Flags::TLS)) else {
+            return;
+        };
+        let Some(link) = slot.link() else { return };
+        let mut records = mem::take(&mut sealing.scratch);
+        link.close(&mut records);
+        mem::swap(&mut records, &mut self.sealing.output);
+        self.ship(id);
+        mem::swap(&mut records, &mut self.sealing.output);
+        self.sealing.scratch = records;
+    }
+}
+
+impl Engine {
+    /// A connection's TLS has failed: its alert goes out, and its application is told.
+    pub(crate) fn tls_failed(&mut self, id: ConnId, error: TlsError) {
+        let state = self.core.state.get_mut();
+        state.ship(id);
+        match self.kind(id) {
+            Kind::Gone => {}
+            Kind::Dialing | Kind::Answer => self.connect_failed(id, ConnectError::Tls(error)),
+            Kind::WebSocket => {
+                self.websocket_ended(id, By::Peer, Cause::Tls(error));
+                self.core.state.get_mut().drain(id);
+            }
+            Kind::Request | Kind::Exchange | Kind::Waiting => {
+                self.core.state.get_mut().log_refused_tls(id, &error);
+                self.http_ended(id);
+                self.core.state.get_mut().drain(id);
+            }
+            Kind::Draining => self.core.state.get_mut().remove(id),
+        }
+    }
+}
