@@ -43,6 +43,8 @@ pub const TARGETS: &[Target] = &[
     with("url", proto::fuzz_url, outcomes::url, URLS),
     with("upgrade", proto::fuzz_upgrade, outcomes::upgrade, HTTP),
     with("accept", proto::fuzz_accept, outcomes::accept, HTTP),
+    plain("tunnel", proto::fuzz_tunnel, TUNNELS),
+    plain("proxy", proto::fuzz_proxy, URLS),
     with("origin", proto::fuzz_origin, outcomes::origin, URLS),
     plain("frame_header", proto::fuzz_frame_header, FRAMES),
     plain("utf8", proto::fuzz_utf8, TEXT),
@@ -160,6 +162,19 @@ const DER: &[&[u8]] = &[
     b"\xa0\x03\x02\x01\x02",
     b"\x03\x02\x00",
     b"\x84\xff\xff\xff\xff",
+];
+
+const TUNNELS: &[&[u8]] = &[
+    b"HTTP/1.1 200 OK\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 407 Proxy Authentication Required\r\n",
+    b"Proxy-Authenticate: Basic\r\n",
+    b"\x05\x00",
+    b"\x05\x02",
+    b"\x05\xff",
+    b"\x01\x00",
+    b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50",
+    b"\x05\x00\x00\x03\x02ab\x00\x50",
 ];
 
 const LISTS: &[&[u8]] = &[b", ", b",,", b"\"", b"\\\"", b"\"a,b\"", b";", b"=", b" ", b"\t", b"\\"];

@@ -10,6 +10,7 @@
 //! | compress | [`DeflateOptions`], [`Deflaters`] |
 //! | read and write HTTP heads and bodies | [`http`] |
 //! | open a WebSocket, either role | [`handshake`] |
+//! | ask a proxy for a tunnel | [`proxy`] |
 //! | take a `ws://` address apart | [`uri`] |
 //!
 //! ```
@@ -37,6 +38,7 @@ pub mod fuzz;
 pub mod handshake;
 pub mod http;
 mod mask;
+pub mod proxy;
 mod reader;
 pub mod uri;
 mod utf8;

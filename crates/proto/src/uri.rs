@@ -189,7 +189,7 @@ fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)
 }
 
-fn parse_userinfo(text: &str) -> Result<(String, String), UrlError> {
+pub(crate) fn parse_userinfo(text: &str) -> Result<(String, String), UrlError> {
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     let decode = |text| percent_decode(text).ok_or(UrlError::Userinfo);
     let (user, password) = (decode(user)?, decode(password)?);
