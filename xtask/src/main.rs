@@ -44,6 +44,8 @@ cargo xtask autobahn [--role ROLE] [--variant VARIANT] [--cases GLOB[,GLOB...]] 
 cargo xtask fuzz [TARGET...] [--seconds N] [--libfuzzer]
     Runs the fuzz targets, or just these, two at a time and 60 seconds each.
     --libfuzzer  by libFuzzer, guided by coverage; needs cargo-fuzz
+cargo xtask man
+    Writes the manual pages of the program into target/man.
 cargo xtask tidy
     Checks the house rules: sizes, directions, forbidden words, white space.
 cargo xtask help
@@ -70,7 +72,8 @@ fn main() -> ExitCode {
         Some((&"autobahn", rest)) => run_autobahn(rest),
         Some((&"fuzz", rest)) => run_fuzz(rest),
         Some((&"tidy", [])) => run_tidy(),
-        Some((&("tidy" | "help" | "--help" | "-h"), [extra, ..])) => {
+        Some((&"man", [])) => run_man(),
+        Some((&("tidy" | "man" | "help" | "--help" | "-h"), [extra, ..])) => {
             misuse(&format!("unknown argument `{extra}`"))
         }
         Some((other, _)) => misuse(&format!("unknown command `{other}`")),
@@ -132,6 +135,20 @@ fn run_fuzz(args: &[&str]) -> ExitCode {
             Err(what) => failure(&what),
         },
         Err(error) => failure(&format!("cannot find the workspace: {error}")),
+    }
+}
+
+fn run_man() -> ExitCode {
+    let place = match Place::find(true) {
+        Ok(place) => place,
+        Err(error) => return failure(&format!("cannot find the workspace: {error}")),
+    };
+    match steps::man(&place) {
+        Ok(pages) => {
+            println!("{}", pages.display());
+            ExitCode::SUCCESS
+        }
+        Err(what) => failure(&what),
     }
 }
 

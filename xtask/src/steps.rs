@@ -1,5 +1,6 @@
 //! The steps of `cargo xtask test`, in order.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -124,6 +125,14 @@ fn build(place: &Place) -> Outcome {
 /// Builds `target/release/sockeye`; nothing is done if it is fresh.
 pub(crate) fn build_release(place: &Place) -> Result<(), String> {
     run(place.cargo(&["build", "--release"]), LIMIT, place.verbose).map(drop)
+}
+
+/// Has the program write its manual pages; where they are.
+pub(crate) fn man(place: &Place) -> Result<PathBuf, String> {
+    let pages = place.target.join("man");
+    let mut command = place.cargo(&["run", "--quiet", "--package", "sockeye-cli", "--", "man"]);
+    command.arg(&pages);
+    run(command, LIMIT, place.verbose).map(|_| pages)
 }
 
 fn examples(place: &Place) -> Outcome {

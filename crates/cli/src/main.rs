@@ -17,6 +17,7 @@ mod echo;
 mod ending;
 mod fraggle;
 mod logging;
+mod man;
 mod serve;
 mod server;
 mod signals;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Ok(Args { command: Command::Echo(args) }) => echo::run(&args),
         Ok(Args { command: Command::Connect(args) }) => connect::run(&args),
         Ok(Args { command: Command::Fraggle(args) }) => fraggle::run(&args),
+        Ok(Args { command: Command::Man(args) }) => man::run(&args),
         Err(ending) => ending,
     };
     ending.report()

@@ -7,6 +7,7 @@ mod echo;
 mod fraggle;
 mod listen;
 mod log;
+mod man;
 mod misuse;
 mod number;
 mod peers;
@@ -21,6 +22,7 @@ pub(crate) use echo::EchoArgs;
 pub(crate) use fraggle::FraggleArgs;
 pub(crate) use listen::ListenArgs;
 pub(crate) use log::{LogArgs, LogTo};
+pub(crate) use man::ManArgs;
 pub(crate) use peers::PeerArgs;
 pub(crate) use request::RequestArgs;
 pub(crate) use serve::ServeArgs;
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     /// Send or check random fragments, which takes both ends through every way to cut a message.
     #[command(after_help = fraggle::EXAMPLES)]
     Fraggle(FraggleArgs),
+    /// Write the manual pages into a directory; for those who make packages.
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 impl Args {

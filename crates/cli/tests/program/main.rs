@@ -10,6 +10,7 @@ mod examples;
 mod fraggle;
 mod link;
 mod logging;
+mod man;
 mod mirror;
 mod namespace;
 mod page;
