@@ -161,7 +161,7 @@ impl HeadScanner {
 
 /// How many bytes come before the next that could matter inside a line.
 fn plain_run(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&byte| matches!(byte, b'\r' | b'\n' | 0)).unwrap_or(bytes.len())
+    memchr::memchr3(b'\r', b'\n', 0, bytes).unwrap_or(bytes.len())
 }
 
 #[cfg(test)]
