@@ -2,6 +2,7 @@
 
 use crate::args::EchoArgs;
 use crate::ending::Ending;
+use crate::server::Serves;
 use crate::{logging, server};
 use sockeye::{Action, Conn, Context, Handshake, Limits, Message, Protocol, Reject};
 
@@ -19,7 +20,7 @@ pub(crate) fn run(args: &EchoArgs) -> Ending {
         .protocol_for_any(Echo)
         .origins(args.origin.clone())
         .compression(args.deflate.options());
-    server::run(builder, &args.listen, &args.service, |address| format!("ws://{address}"))
+    server::run(builder, &args.listen, &args.tls, &args.service, Serves::Messages)
 }
 
 struct Echo;

@@ -18,6 +18,7 @@ mod ending;
 mod fraggle;
 mod logging;
 mod man;
+mod renewal;
 mod serve;
 mod server;
 mod signals;

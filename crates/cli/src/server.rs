@@ -1,48 +1,81 @@
 //! What both servers do alike: listen, say so, serve until a signal asks for the end.
 
-use crate::args::{ListenArgs, ServiceArgs};
+use crate::args::{ListenArgs, ServerTlsArgs, ServiceArgs};
 use crate::background::Hold;
 use crate::ending::{Ending, FAILED};
-use crate::signals;
+use crate::{renewal, signals};
+use sockeye::tls::ServerTls;
 use sockeye::{Builder, Connections, Context};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Serves what `builder` puts together; `url` is what is printed of the address.
+/// What a server is for, which decides what its address looks like.
+#[derive(Clone, Copy)]
+pub(crate) enum Serves {
+    /// `http://…/`, for browsers.
+    Pages,
+    /// `ws://…`, for clients.
+    Messages,
+}
+
+impl Serves {
+    fn url(self, secure: bool, address: SocketAddr) -> String {
+        match (self, secure) {
+            (Self::Pages, false) => format!("http://{address}/"),
+            (Self::Pages, true) => format!("https://{address}/"),
+            (Self::Messages, false) => format!("ws://{address}"),
+            (Self::Messages, true) => format!("wss://{address}"),
+        }
+    }
+}
+
+/// Serves what `builder` puts together.
 pub(crate) fn run(
     builder: Builder,
     at: &ListenArgs,
+    tls: &ServerTlsArgs,
     service: &ServiceArgs,
-    url: impl FnOnce(SocketAddr) -> String,
+    serves: Serves,
 ) -> Ending {
+    // First: what is wrong with files is said before anything is begun.
+    let tls = match tls.server(at.bind) {
+        Ok(tls) => tls,
+        Err(ending) => return ending,
+    };
     let mut hold = match Hold::take(service) {
         Ok(hold) => hold,
         Err(ending) => return ending,
     };
-    let ending = serve(builder, at, &mut hold, url);
+    let ending = serve(builder, at, tls.as_ref(), &mut hold, serves);
     hold.release(ending)
 }
 
 fn serve(
     builder: Builder,
     at: &ListenArgs,
+    tls: Option<&ServerTls>,
     hold: &mut Hold,
-    url: impl FnOnce(SocketAddr) -> String,
+    serves: Serves,
 ) -> Ending {
     let mut context = match builder.build() {
         Ok(context) => context,
         Err(error) => return Ending::with(FAILED, format!("cannot start: {error}")),
     };
     let wanted = SocketAddr::new(at.bind, at.port);
-    let address = match context.listen(wanted) {
+    let listening = match tls {
+        None => context.listen(wanted),
+        Some(tls) => context.listen_tls(wanted, tls),
+    };
+    let address = match listening {
         Ok(address) => address,
         Err(error) => return Ending::with(FAILED, cannot_listen(wanted, &error)),
     };
-    if let Err(error) = end_on_signals(&mut context, at.drain) {
+    let renewed = tls.map_or(Ok(()), |tls| renewal::begin(&mut context, tls));
+    if let Err(error) = renewed.and_then(|()| end_on_signals(&mut context, at.drain)) {
         return Ending::with(FAILED, format!("cannot handle signals: {error}"));
     }
-    if let Err(error) = announce(&url(address)) {
+    if let Err(error) = announce(&serves.url(tls.is_some(), address), tls) {
         return Ending::of_stdout(&error);
     }
     if let Err(error) = hold.ready() {
@@ -66,10 +99,15 @@ fn end_on_signals(context: &mut Context, drain: Option<Duration>) -> io::Result<
     }
 }
 
-/// The one line on stdout, by which others learn the port.
-fn announce(url: &str) -> io::Result<()> {
+/// The line on stdout by which others learn the port; and one by which people know the
+/// certificate.
+fn announce(url: &str, tls: Option<&ServerTls>) -> io::Result<()> {
+    let mut lines = format!("listening on {url}\n");
+    if let Some(tls) = tls {
+        lines += &format!("certificate SHA-256 {}\n", renewal::fingerprint(&tls.sha256()));
+    }
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {url}")?;
+    stdout.write_all(lines.as_bytes())?; // in one, for who reads the first line only
     stdout.flush()
 }
 

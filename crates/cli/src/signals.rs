@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM, heeded by the loop: they ask the program to end, until it takes no more
 //! asking.
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
@@ -24,7 +24,7 @@ pub(crate) fn on_first(
         flag::register(signal, Arc::clone(&last))?;
     }
     let mut first = Some(first);
-    watch(context, move |signal, connections| {
+    watch(context, [SIGINT, SIGTERM], move |signal, connections| {
         if let Some(first) = first.take() {
             first(signal, connections);
         }
@@ -41,7 +41,7 @@ pub(crate) fn on_two(
     let last = Arc::new(AtomicBool::new(false));
     end_suddenly_if(&last)?;
     let (mut first, mut second) = (Some(first), Some(second));
-    watch(context, move |signal, connections| {
+    watch(context, [SIGINT, SIGTERM], move |signal, connections| {
         if let Some(first) = first.take() {
             first(signal, connections);
         } else if let Some(second) = second.take() {
@@ -49,6 +49,11 @@ pub(crate) fn on_two(
             second(signal, connections);
         }
     })
+}
+
+/// Calls `heed` with every SIGHUP, in the loop.
+pub(crate) fn on_hangup(context: &mut Context, mut heed: impl FnMut() + 'static) -> io::Result<()> {
+    watch(context, [SIGHUP], move |_, _| heed())
 }
 
 /// From when `last` is set, a signal ends the process. To be called before any other handler is
@@ -63,11 +68,11 @@ fn end_suddenly_if(last: &Arc<AtomicBool>) -> io::Result<()> {
 /// Calls `heed` with each signal, in the loop.
 fn watch(
     context: &mut Context,
+    signals: impl IntoIterator<Item = i32>,
     mut heed: impl FnMut(i32, Connections<'_>) + 'static,
 ) -> io::Result<()> {
     let (reader, writer) = UnixStream::pair()?;
     let wake = reader.try_clone()?;
-    let signals = [SIGINT, SIGTERM];
     let mut delivery = SignalDelivery::with_pipe(reader, writer, SignalOnly, signals)?;
     context.watch(wake, move |_, connections| {
         delivery.pending().for_each(|signal| heed(signal, connections));

@@ -1,6 +1,6 @@
 //! `sockeye echo`.
 
-use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServiceArgs};
+use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServerTlsArgs, ServiceArgs};
 use sockeye::OriginPolicy;
 
 pub(super) const EXAMPLES: &str = "\
@@ -12,7 +12,7 @@ Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
 
 Examples:
   sockeye echo --port 0                          any free port; stdout says which
-  sockeye echo --origin any                      for pages of all sites
+  sockeye echo --tls-self-signed                 at wss://127.0.0.1:7681
   sockeye echo --origin https://example.com      for pages of this site";
 
 /// Options of `sockeye echo`.
@@ -20,6 +20,8 @@ Examples:
 pub(crate) struct EchoArgs {
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    pub(crate) tls: ServerTlsArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
     /// Whose pages may connect: `any`, `same-host`, or one origin. Clients that are no browsers

@@ -15,6 +15,7 @@ mod request;
 mod serve;
 mod service;
 mod time;
+mod tls;
 
 pub(crate) use connect::ConnectArgs;
 pub(crate) use deflate::DeflateArgs;
@@ -27,6 +28,7 @@ pub(crate) use peers::PeerArgs;
 pub(crate) use request::RequestArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use service::ServiceArgs;
+pub(crate) use tls::{ClientTlsArgs, ServerTlsArgs};
 
 use crate::ending::{Ending, MISUSED};
 use clap::error::ErrorKind;

@@ -1,11 +1,13 @@
 //! Where a client connects to, and what its request says.
 
+use super::ClientTlsArgs;
 use sockeye::{Connect, ConnectError};
 
 /// Where to connect, and what the request says.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RequestArgs {
-    /// Where to, as `ws://host:port/path`; the port is 80 unless given
+    /// Where to, as `ws://host:port/path`, or `wss://` for TLS; the port is 80, or 443, unless
+    /// given
     #[arg(value_parser = url)]
     pub(crate) url: String,
     /// Offer this subprotocol; give it several times to offer several, the favourite first
@@ -17,12 +19,17 @@ pub(crate) struct RequestArgs {
     /// Add a header to the request; may be given several times
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) tls: ClientTlsArgs,
 }
 
 impl RequestArgs {
     /// The connection that is asked for.
     pub(crate) fn connect(&self) -> Result<Connect, ConnectError> {
         let mut connect = Connect::to(&self.url)?;
+        if let Some(tls) = self.tls.client().map_err(ConnectError::Tls)? {
+            connect = connect.tls(tls);
+        }
         for name in &self.subprotocol {
             connect = connect.subprotocol(name);
         }

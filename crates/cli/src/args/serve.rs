@@ -1,6 +1,6 @@
 //! `sockeye serve`.
 
-use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServiceArgs};
+use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServerTlsArgs, ServiceArgs};
 
 pub(super) const EXAMPLES: &str = "\
 Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once. With --drain
@@ -19,6 +19,8 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    pub(crate) tls: ServerTlsArgs,
     #[command(flatten)]
     pub(crate) peers: PeerArgs,
     #[command(flatten)]

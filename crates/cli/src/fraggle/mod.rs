@@ -4,8 +4,9 @@ mod check;
 mod random;
 mod spam;
 
-use crate::args::FraggleArgs;
+use crate::args::{FraggleArgs, ServerTlsArgs};
 use crate::ending::{Ending, FAILED};
+use crate::server::Serves;
 use crate::{logging, server, signals};
 use check::Check;
 use sockeye::log::Levels;
@@ -36,7 +37,7 @@ fn serve(args: &FraggleArgs) -> Ending {
     }
     let builder = args.peers.apply(Context::builder(), Limits::default());
     let builder = builder.protocol(Spam::new()).compression(args.deflate.options());
-    server::run(builder, &args.listen, &args.service, |address| format!("ws://{address}"))
+    server::run(builder, &args.listen, &ServerTlsArgs::default(), &args.service, Serves::Messages)
 }
 
 fn check(args: &FraggleArgs, url: &str) -> io::Result<Ending> {

@@ -11,6 +11,7 @@ mod status;
 
 use crate::args::ServeArgs;
 use crate::ending::Ending;
+use crate::server::Serves;
 use crate::{logging, server};
 use bell::Bell;
 use counter::Counter;
@@ -27,8 +28,7 @@ pub(crate) fn run(args: &ServeArgs) -> Ending {
     if let Err(misused) = logging::begin_server(&args.log, &args.service) {
         return misused;
     }
-    let url = |address| format!("http://{address}/");
-    server::run(builder(args), &args.listen, &args.service, url)
+    server::run(builder(args), &args.listen, &args.tls, &args.service, Serves::Pages)
 }
 
 fn builder(args: &ServeArgs) -> Builder {

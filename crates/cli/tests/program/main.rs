@@ -17,4 +17,5 @@ mod page;
 mod run;
 mod scratch;
 mod status;
+mod tls;
 mod usage;

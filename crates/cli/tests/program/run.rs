@@ -199,7 +199,7 @@ impl Server {
 
 /// The address in the line that a server prints.
 pub(crate) fn address_in(line: &str, scheme: &str) -> SocketAddr {
-    let slash = if scheme == "http" { "/\n" } else { "\n" };
+    let slash = if scheme.starts_with("http") { "/\n" } else { "\n" };
     let address = line
         .strip_prefix(&format!("listening on {scheme}://"))
         .and_then(|rest| rest.strip_suffix(slash))

@@ -100,6 +100,10 @@ impl ServerTls {
     pub fn is_stale(&self) -> bool {
         match self.0 {}
     }
+
+    pub fn sha256(&self) -> [u8; 32] {
+        match self.0 {}
+    }
 }
 
 #[allow(missing_docs)] // as in a build with TLS

@@ -56,6 +56,8 @@ struct Shared {
 #[derive(Clone)]
 struct Current {
     certificates: Vec<Certificate>,
+    /// Of the first one.
+    sha256: [u8; 32],
     config: Arc<ServerConfig>,
     /// The files as they were when they were read.
     stamps: Vec<(PathBuf, Option<Stamp>)>,
@@ -143,7 +145,12 @@ impl ServerTlsBuilder {
         let stamps = stamps(&certificates, &clients);
         let sessions = Sessions::new()?;
         let config = config(&choice, &provider, &clients, &all, sessions)?;
-        let state = RwLock::new(Current { certificates, config: Arc::new(config), stamps });
+        let state = RwLock::new(Current {
+            sha256: first_sha256(&all),
+            certificates,
+            config: Arc::new(config),
+            stamps,
+        });
         Ok(ServerTls { shared: Arc::new(Shared { choice, provider, clients, state }) })
     }
 }
@@ -184,7 +191,7 @@ impl ServerTls {
             Clients::Optional(_) | Clients::Required(_) => Sessions::new()?,
         };
         let config = Arc::new(config(choice, provider, clients, &all, sessions)?);
-        *self.lock() = Current { certificates, config, stamps };
+        *self.lock() = Current { sha256: first_sha256(&all), certificates, config, stamps };
         Ok(())
     }
 
@@ -192,6 +199,11 @@ impl ServerTls {
     /// file system, so not for every connection.
     pub fn is_stale(&self) -> bool {
         self.current().stamps.iter().any(|(path, stamp)| stamp_of(path) != *stamp)
+    }
+
+    /// SHA-256 of its first certificate, for people to compare.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.current().sha256
     }
 
     /// What the next connection is made with.
@@ -283,6 +295,10 @@ fn config(
         if choice.tls13_only { Arc::new(NoServerSessionStorage {}) } else { sessions.remembered };
     config.send_tls13_tickets = 1;
     Ok(config)
+}
+
+fn first_sha256(all: &[Read]) -> [u8; 32] {
+    all.first().map_or([0; 32], |read| super::peer::sha256(&read.chain[0]))
 }
 
 fn stamps(certificates: &[Certificate], clients: &Clients) -> Vec<(PathBuf, Option<Stamp>)> {
