@@ -210,6 +210,7 @@ impl From<Cause> for ConnectError {
 pub(crate) struct Dial {
     pub(crate) hello: ClientHello,
     pub(crate) protocol: ProtocolId,
+    host: String,
     target: String,
     security: Option<(ClientTls, TlsName)>,
     /// Addresses not tried yet.
@@ -223,6 +224,7 @@ pub(crate) struct Dial {
 pub(crate) struct Answering {
     pub(crate) hello: ClientHello,
     pub(crate) protocol: ProtocolId,
+    pub(crate) host: String,
     pub(crate) target: String,
     pub(crate) head: Option<Box<PartialHead>>,
 }
@@ -252,6 +254,7 @@ impl State {
         let dial = Dial {
             hello,
             protocol,
+            host: url.host_header(),
             target: url.target.clone(),
             security,
             addresses: VecDeque::new(),
@@ -333,10 +336,11 @@ impl State {
     fn send_request(&mut self, id: ConnId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let Phase::Dialing(dial) = mem::replace(&mut slot.phase, Phase::Draining) else { return };
-        let Dial { hello, protocol, target, security, .. } = *dial;
+        let Dial { hello, protocol, host, target, security, .. } = *dial;
         let mut request = Vec::new();
         hello.write_to(&mut request);
-        slot.phase = Phase::Answer(Box::new(Answering { hello, protocol, target, head: None }));
+        let answering = Answering { hello, protocol, host, target, head: None };
+        slot.phase = Phase::Answer(Box::new(answering));
         self.arm(id, Deadline::Handshake);
         match security {
             None => self.put(id, &[], &request),

@@ -469,7 +469,7 @@ impl Engine {
             id,
             protocol: answering.protocol,
             target: &answering.target,
-            host: "",
+            host: &answering.host,
             headers: &head.headers,
             subprotocol: accepted.subprotocol.as_deref(),
             connections,

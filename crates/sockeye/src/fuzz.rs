@@ -514,7 +514,8 @@ fn dialled(
     let (key, mut request) = (hello.key().to_owned(), Vec::new());
     hello.write_to(&mut request);
     let protocol = crate::ProtocolId(index);
-    let answering = Answering { hello, protocol, target: "/".to_owned(), head: None };
+    let (host, target) = ("fuzz".to_owned(), "/".to_owned());
+    let answering = Answering { hello, protocol, host, target, head: None };
     let state = engine.core.state.get_mut();
     let id = state.insert(Phase::Answer(Box::new(answering)), Some(socket));
     let slot = state.slots.at_mut(id.index);

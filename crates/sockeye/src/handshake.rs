@@ -56,7 +56,7 @@ impl<'h> Handshake<'h> {
         self.protocol
     }
 
-    /// The request target up to the query, not decoded.
+    /// The request target up to the query, not decoded; on a client that of its own request.
     pub fn path(&self) -> &'h str {
         self.target.split_once('?').map_or(self.target, |(path, _)| path)
     }
@@ -66,12 +66,13 @@ impl<'h> Handshake<'h> {
         self.target.split_once('?').map(|(_, query)| query)
     }
 
-    /// The host and port that the client asked for.
+    /// The host and port that the client asked for, as in `Host`.
     pub fn host(&self) -> &'h str {
         self.host
     }
 
-    /// A header's value, if it is there once and is visible ASCII.
+    /// A header's value, if it is there once and is visible ASCII: of the request, and on a client
+    /// of the answer.
     pub fn header(&self, name: &str) -> Option<&'h str> {
         self.headers.get_str(name)
     }

@@ -326,6 +326,42 @@ fn an_answer_can_be_turned_down() {
 }
 
 #[test]
+fn a_client_sees_its_request_and_the_head_of_the_answer_before_it_is_open() {
+    in_every_mode(|mode| {
+        let clients = Clients::of(mode, |trace| {
+            let notes = trace.clone();
+            Play::new(trace).on_upgrade(move |hello| {
+                let (path, query) = (hello.path(), hello.query());
+                notes.note(format!("{} {path} {query:?}", hello.host()));
+                let (server, count) = (hello.header("server"), hello.headers().iter().count());
+                notes.note(format!("{server:?} {:?} {count}", hello.subprotocol()));
+                match server {
+                    Some("good") => Ok(()),
+                    Some(_) | None => Err(Reject::new(403, "That is another server.")),
+                }
+            })
+        });
+        let host = clients.address.to_string();
+        for (name, opens) in [("evil", false), ("good", true)] {
+            let connect = Connect::to(&clients.url("/a?b=c")).expect("an address");
+            clients.connect(connect.subprotocol("play"));
+            let mut server = Peer::accept(&clients.listener, clients.world.turns());
+            let request = server.expect_head();
+            let more = format!("\r\nSec-WebSocket-Protocol: play\r\nServer: {name}\r\n\r\n");
+            server.send(request.switching_protocols().trim_end().to_owned() + &more);
+            if !opens {
+                server.expect_end();
+            }
+            clients.world.pump();
+            let lines = clients.trace.take();
+            let seen = format!("Some({name:?}) Some(\"play\") 5");
+            assert_eq!(lines[..2], [format!("{host} /a Some(\"b=c\")"), seen]);
+            assert_eq!(lines.iter().any(|line| line.starts_with("open")), opens, "{lines:?}");
+        }
+    });
+}
+
+#[test]
 fn a_connection_can_be_aborted_at_every_stage_of_its_opening() {
     in_every_mode(|mode| {
         let abort = |clients: &Clients| {

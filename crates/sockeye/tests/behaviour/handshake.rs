@@ -2,8 +2,10 @@
 
 use crate::play::{Play, Trace};
 use crate::world::{World, in_every_mode};
+use rustix::net::{RecvFlags, recv};
 use sockeye::{Builder, Context, Limits, OriginPolicy, Reject};
 use sockeye_testkit::{Frame, Response, upgrade_request};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -311,6 +313,33 @@ fn an_accept_filter_closes_connections_before_a_byte_is_read() {
         taken.send_frame(&Frame::text("hi"));
         taken.expect_text("hi");
         assert_eq!(world.connections(|all| all.accepted()), 1);
+    });
+}
+
+#[test]
+fn an_accept_filter_has_descriptor_and_address_while_nothing_is_read() {
+    in_every_mode(|mode| {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let filtered = Rc::clone(&seen);
+        let builder = Context::builder().protocol(Play::new(&Trace::default()));
+        let world = World::new(
+            mode,
+            builder.accept_filter(move |fd, peer| {
+                let mut waits = [0; 1000];
+                // A peek: what it finds is still there for the library.
+                let n = recv(fd, &mut waits, RecvFlags::PEEK).map_or(0, |(n, _)| n);
+                let address = sockeye_sys::peer_addr(fd).expect("it is connected");
+                assert_eq!(peer.ip(), address.ip());
+                filtered.borrow_mut().push((peer.ip(), n));
+                true
+            }),
+        );
+        let mut peer = world.peer();
+        let hello = upgrade_request("/", &[]);
+        assert_eq!(peer.send_without_turns(hello.as_bytes()), hello.len());
+        world.pump();
+        assert_eq!(peer.expect_head().status(), 101);
+        assert_eq!(*seen.borrow(), [(Some(peer.address()), hello.len())]);
     });
 }
 
