@@ -139,26 +139,32 @@ fn peak_kilobytes(server: &Server) -> u64 {
 
 #[test]
 fn a_foreign_loop_serves_a_thousand_connections_and_a_pipe() {
-    in_a_foreign_loop(&[]);
+    in_a_foreign_loop("foreign_poll", &[]);
 }
 
 #[test]
 fn a_foreign_loop_that_never_ticks_serves_them_as_well() {
-    in_a_foreign_loop(&["--no-tick"]);
+    in_a_foreign_loop("foreign_poll", &["--no-tick"]);
 }
 
 #[test]
 fn a_foreign_loop_that_handles_one_event_at_a_time_serves_them_as_well() {
-    in_a_foreign_loop(&["--one"]);
-    in_a_foreign_loop(&["--one", "--no-tick"]);
+    in_a_foreign_loop("foreign_poll", &["--one"]);
+    in_a_foreign_loop("foreign_poll", &["--one", "--no-tick"]);
+}
+
+#[test]
+fn a_loop_over_mio_serves_them_with_ticks_or_without_them_and_one_event_at_a_time() {
+    in_a_foreign_loop("foreign_mio", &[]);
+    in_a_foreign_loop("foreign_mio", &["--one", "--no-tick"]);
 }
 
 /// Messages and lines are echoed; then nothing happens, and the loop sleeps; then it ends.
-fn in_a_foreign_loop(options: &[&str]) {
+fn in_a_foreign_loop(example: &str, options: &[&str]) {
     const CLIENTS: usize = 1000;
     const MESSAGES: usize = 100;
     sockeye_sys::raise_descriptor_limit().unwrap();
-    let mut server = Server::start("foreign_poll", options);
+    let mut server = Server::start(example, options);
     let mut clients: Vec<Peer> =
         (0..CLIENTS).map(|_| Peer::connect(server.address, idle())).collect();
     for client in &mut clients {

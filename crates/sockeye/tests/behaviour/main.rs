@@ -10,6 +10,8 @@ mod handles;
 mod handshake;
 mod http;
 mod http_limits;
+#[cfg(target_os = "linux")]
+mod interest;
 mod keepalive;
 mod later;
 mod lines;
