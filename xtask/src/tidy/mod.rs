@@ -2,6 +2,7 @@
 //!
 //! What rustfmt and clippy check already is left to them.
 
+mod docs;
 mod files;
 mod manifest;
 mod mask;
@@ -72,6 +73,7 @@ fn violations(files: &[File]) -> Vec<Violation> {
     }
     ratchet.finish(&mut found);
     page(files, &mut found);
+    docs::check(files, &mut found);
     found
 }
 
