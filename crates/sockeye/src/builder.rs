@@ -1,15 +1,16 @@
 //! Putting a context together.
 
+use crate::capacity::connection_limit;
 use crate::config::Limits;
 use crate::context::{BuiltIn, Context, External};
 use crate::engine::Engine;
 use crate::handle::{Inbox, Key};
 use crate::handshake::{Route, Router};
+use crate::heartbeat::Heartbeat;
 use crate::http::Http;
 use crate::http_service::{Handler, HttpService};
 use crate::latency::Latency;
 use crate::listen::{AcceptFilter, Listeners};
-use crate::log::note;
 use crate::protocol::Protocol;
 use crate::registered::{Registered, Service};
 use crate::state::{Core, ProtocolId, Registration, State};
@@ -54,6 +55,7 @@ pub struct Builder {
     clock: Clock,
     buffer: usize,
     announce_writes: bool,
+    heartbeat: Option<Heartbeat>,
 }
 
 impl Builder {
@@ -73,6 +75,7 @@ impl Builder {
             clock: Rc::new(Instant::now),
             buffer: 128 << 10,
             announce_writes: false,
+            heartbeat: None,
         }
     }
 
@@ -200,6 +203,14 @@ impl Builder {
         self
     }
 
+    /// Calls `beat` as soon as the loop turns, and then about every `every` (1 ms at least), as
+    /// long as it turns: a callback that does not return holds it up. For watchdogs, as
+    /// [`systemd::beat`](crate::systemd::beat), and for counting.
+    pub fn heartbeat(mut self, every: Duration, beat: impl FnMut() + 'static) -> Self {
+        self.heartbeat = Some(Heartbeat::new(every, Box::new(beat)));
+        self
+    }
+
     /// A context with a loop of its own.
     pub fn build(self) -> io::Result<Context<BuiltIn>> {
         let (engine, attention, clock) = self.assemble(false)?;
@@ -256,24 +267,9 @@ impl Builder {
         state.announce_forgets = external || cfg!(sockeye_poll_backend);
         let core = Core { state: RefCell::new(state), registrations, inbox };
         let listeners = Listeners::new(self.filter);
-        let engine = Engine::new(core, self.services, self.http, router, listeners, self.buffer);
+        let mut engine =
+            Engine::new(core, self.services, self.http, router, listeners, self.buffer);
+        engine.heartbeat = self.heartbeat;
         Ok((engine, attention, self.clock))
     }
-}
-
-/// Descriptors kept back from the connection limit, for what the process opens later.
-const SPARE_DESCRIPTORS: u64 = 16;
-
-/// The most connections, from the descriptor limit less what is in use (manual, "Maximum number
-/// of connections").
-fn connection_limit(wish: Option<usize>) -> io::Result<usize> {
-    let limit = sockeye_sys::raise_descriptor_limit()
-        .or_else(|_| sockeye_sys::descriptor_limits().map(|(soft, _)| soft))?;
-    let used = sockeye_sys::open_descriptors().unwrap_or(SPARE_DESCRIPTORS);
-    let room = limit.saturating_sub(used).saturating_sub(SPARE_DESCRIPTORS).max(1);
-    let room = usize::try_from(room).unwrap_or(usize::MAX).min(u32::MAX as usize / 2);
-    if let Some(wish) = wish.filter(|&wish| wish > room) {
-        note!(WARN, "{wish} connections asked for, the descriptor limit leaves {room}");
-    }
-    Ok(wish.unwrap_or(room).min(room))
 }

@@ -41,8 +41,9 @@ pub enum Overflow {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The most connections at a time, both roles. `None`: the descriptor limit less what was in
-    /// use when the context was built.
+    /// The most connections at a time, both roles. `None`: the descriptor limit, raised as far as
+    /// the system allows, less what was in use when the context was built and 16 to spare. More
+    /// than that there are not in any case. At the limit accepting pauses.
     pub connections: Option<usize>,
     /// From accept, or from the first byte of a later request, to the end of the request head;
     /// and from a client's request to the end of the answer's head.

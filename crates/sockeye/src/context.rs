@@ -4,6 +4,7 @@ use crate::builder::{Builder, Clock};
 use crate::daemon::Home;
 use crate::engine::Engine;
 use crate::handle::Handle;
+use crate::heartbeat::Heartbeat;
 use crate::lent::Connections;
 use crate::place::{Listen, Opened, open_all};
 use crate::poll::Change;
@@ -117,7 +118,7 @@ impl<Mode> Context<Mode> {
     }
 
     /// Listens at a socket that was made elsewhere: a `TcpListener`, a `UnixListener`, one that a
-    /// service manager has handed over. It is made non-blocking. The
+    /// service manager has [handed over](crate::systemd::sockets). It is made non-blocking. The
     /// file of a Unix socket is not removed with the context.
     ///
     /// # Errors
@@ -139,6 +140,12 @@ impl<Mode> Context<Mode> {
         self.home.check()?;
         self.engine.core.inbox.wake();
         self.engine.listeners.adopt(socket.into(), Some(tls))
+    }
+
+    /// The most connections at a time: [`Limits::connections`](crate::Limits::connections), or
+    /// what the descriptor limit left when the context was built.
+    pub fn capacity(&self) -> usize {
+        self.engine.core.state.borrow().limits.connections.unwrap_or(usize::MAX)
     }
 
     /// The addresses listened at.
@@ -182,11 +189,10 @@ impl<Mode> Context<Mode> {
             return Some(state.now);
         }
         let retry = self.engine.listeners.retry_at();
-        let retry = retry.map(|at| state.began + Duration::from_nanos(at));
-        match (state.next_deadline(), retry) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let beat = self.engine.heartbeat.as_ref().map(Heartbeat::due);
+        let others = retry.into_iter().chain(beat).min();
+        let others = others.and_then(|at| state.began.checked_add(Duration::from_nanos(at)));
+        state.next_deadline().into_iter().chain(others).min()
     }
 
     /// Makes the attention descriptor readable when there will be something to do.

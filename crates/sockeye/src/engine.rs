@@ -8,6 +8,7 @@ use crate::conn::Phase;
 use crate::connect::ConnectError;
 use crate::handle::Letter;
 use crate::handshake::Router;
+use crate::heartbeat::Heartbeat;
 use crate::http_service::HttpService;
 use crate::listen::Listeners;
 use crate::message::{By, Cause};
@@ -29,6 +30,7 @@ pub(crate) struct Engine {
     pub(crate) http: Option<Box<dyn HttpService>>,
     pub(crate) router: Router,
     pub(crate) listeners: Listeners,
+    pub(crate) heartbeat: Option<Heartbeat>,
     /// The loop's one receive buffer.
     pub(crate) buffer: Vec<u8>,
     expired: Vec<(u32, Deadline)>,
@@ -59,7 +61,7 @@ impl Engine {
     ) -> Self {
         let (expired, serving) = (Vec::new(), Vec::new());
         let buffer = vec![0; buffer];
-        Self { core, services, http, router, listeners, buffer, expired, serving }
+        Self { core, services, http, router, listeners, heartbeat: None, buffer, expired, serving }
     }
 
     /// The loop is entered: everything until [`leave`](Self::leave) happens at `now`.
@@ -113,6 +115,9 @@ impl Engine {
         self.fire_timers();
         self.drain_on();
         let state = self.core.state.get_mut();
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.tick(state.nanos());
+        }
         self.listeners.tick(state);
         state.lines.tick(state.nanos());
     }

@@ -48,9 +48,12 @@
 //! | be part of another poll loop | [`Context<External>`], [`Change`] |
 //! | see what is going on | [`log`] |
 //! | run in the background, hold a lock file | [`daemonize`], [`LockFile`] |
+//! | be a service of systemd | [`systemd`] |
+//! | start as root, serve as another | [`Identity`] |
 #![forbid(unsafe_code)]
 
 mod builder;
+mod capacity;
 mod cold;
 mod compress;
 mod config;
@@ -66,6 +69,7 @@ mod engine;
 pub mod fuzz;
 mod handle;
 mod handshake;
+mod heartbeat;
 mod http;
 mod http_service;
 mod keys;
@@ -83,6 +87,7 @@ mod resolve;
 mod sealed;
 mod slots;
 mod state;
+pub mod systemd;
 mod tcp;
 pub mod tls;
 mod transport;
@@ -109,7 +114,7 @@ pub use transport::SendError;
 pub use sockeye_proto::handshake::OriginPolicy;
 pub use sockeye_proto::http::{BadHeader, Header, Headers};
 pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
-pub use sockeye_sys::peer_credentials;
 pub use sockeye_sys::{
-    Address, BadAddress, Credentials, Interest, LockFile, Readiness, TcpKeepalive,
+    Address, BadAddress, Credentials, Identity, Interest, LockFile, Readiness, TcpKeepalive,
 };
+pub use sockeye_sys::{group_id, peer_credentials, user_id};

@@ -37,9 +37,16 @@ enum Place {
 const PORTS: usize = 16;
 
 impl Listen {
-    /// At an address: IP and port, where port 0 lets the system choose one, or a Unix socket's.
+    /// At an address: IP and port, where port 0 lets the system choose one, or a Unix socket's,
+    /// whose path counts from the working directory of this moment.
     pub fn at(address: impl Into<Address>) -> Self {
-        Self::new(Place::Address(address.into()))
+        let mut address = address.into();
+        if let Address::Path(path) = &mut address
+            && let Ok(absolute) = std::path::absolute(&path)
+        {
+            *path = absolute;
+        }
+        Self::new(Place::Address(address))
     }
 
     /// At each of the IPv4 and IPv6 addresses that a network interface has now, by its name, as

@@ -39,17 +39,21 @@ mod attention;
 mod daemon;
 mod error;
 pub mod fault;
+mod identity;
 mod interest;
 mod limits;
 mod poller;
+mod service;
 mod socket;
 mod wake;
 
 pub use attention::Attention;
 pub use daemon::{Detached, LockFile, detach, forks};
+pub use identity::{Identity, group_id, user_id};
 pub use interest::{Interest, Readiness};
 pub use limits::{descriptor_limits, open_descriptors, raise_descriptor_limit};
 pub use poller::{Events, Poller};
+pub use service::{HandedOver, handed_over, notify, watchdog};
 pub use socket::{
     AcceptFailure, Address, BadAddress, Connect, Credentials, HAS_USER_TIMEOUT, ListenOptions,
     SocketFile, SocketFileOptions, TcpKeepalive, accept, check_listener, connect, connect_datagram,

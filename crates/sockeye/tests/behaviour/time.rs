@@ -269,3 +269,24 @@ fn an_idle_loop_does_not_spin() {
         assert_eq!(world.turns_while_idle(), 0, "with idle connections");
     });
 }
+
+#[test]
+fn a_heartbeat_beats_at_its_interval_and_missed_beats_are_not_made_up_for() {
+    in_every_mode(|mode| {
+        let trace = Trace::default();
+        let beats = trace.clone();
+        let builder = Context::builder().protocol(Play::new(&trace));
+        let world = World::new(mode, builder.heartbeat(2 * SECOND, move || beats.note("beat")));
+        world.pump();
+        assert_eq!(trace.count("beat"), 1, "as soon as the loop turns");
+        world.wind(SECOND);
+        assert_eq!(trace.count("beat"), 1);
+        for count in 2..5 {
+            world.wind(2 * SECOND);
+            assert_eq!(trace.count("beat"), count);
+        }
+        world.wind(60 * SECOND);
+        assert_eq!(trace.count("beat"), 5);
+        assert_eq!(world.turns_while_idle(), 0);
+    });
+}

@@ -13,7 +13,7 @@ pub(super) fn stream_socket(family: AddressFamily) -> Result<OwnedFd> {
 }
 
 /// A datagram socket between processes of this machine.
-pub(super) fn local_datagram_socket() -> Result<OwnedFd> {
+pub(crate) fn local_datagram_socket() -> Result<OwnedFd> {
     socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags(), None)
 }
 

@@ -22,6 +22,7 @@ pub use accept::{AcceptFailure, accept};
 pub use address::{Address, BadAddress, local_addr, peer_addr};
 pub use connect::{Connect, connect, take_error};
 pub use datagram::connect_datagram;
+pub(crate) use descriptor::local_datagram_socket;
 pub use inspect::check_listener;
 pub use interface::interface_addresses;
 pub use keepalive::{HAS_USER_TIMEOUT, TcpKeepalive, set_keepalive, set_user_timeout};
