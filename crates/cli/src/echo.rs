@@ -15,7 +15,7 @@ pub(crate) fn run(args: &EchoArgs) -> Ending {
         return misused;
     }
     let limits = Limits { message_bytes: MESSAGE_BYTES, fragments: u32::MAX, ..Limits::default() };
-    let builder = args.peers.apply(Context::builder(), limits);
+    let builder = args.peers.apply(Context::builder(), args.service.limited(limits));
     let builder = builder
         .protocol_for_any(Echo)
         .origins(args.origin.clone())

@@ -7,7 +7,8 @@
 //! | the echo server | `echo.rs` |
 //! | the client | `connect/` |
 //! | random fragments, checked | `fraggle/` |
-//! | what both servers do alike | `server.rs`; lock file and background: `background.rs` |
+//! | what both servers do alike | `server.rs` |
+//! | lock file and background; systemd | `background.rs`; `service.rs` |
 #![forbid(unsafe_code)]
 
 mod args;
@@ -21,6 +22,7 @@ mod man;
 mod renewal;
 mod serve;
 mod server;
+mod service;
 mod signals;
 
 use args::{Args, Command};

@@ -1,13 +1,13 @@
 //! What both servers do alike: listen, say so, serve until a signal asks for the end.
 
-use crate::args::{ListenArgs, ServerTlsArgs, ServiceArgs};
+use crate::args::{ListenArgs, Place, ServerTlsArgs, ServiceArgs};
 use crate::background::Hold;
-use crate::ending::{Ending, FAILED};
-use crate::{renewal, signals};
+use crate::ending::{Ending, FAILED, MISUSED};
+use crate::{renewal, service, signals};
+use sockeye::systemd::Socket;
 use sockeye::tls::ServerTls;
-use sockeye::{Builder, Connections, Context};
-use std::io::{self, Write};
-use std::net::SocketAddr;
+use sockeye::{Address, Builder, Connections, Context, Identity};
+use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
 /// What a server is for, which decides what its address looks like.
@@ -20,7 +20,8 @@ pub(crate) enum Serves {
 }
 
 impl Serves {
-    fn url(self, secure: bool, address: SocketAddr) -> String {
+    fn url(self, secure: bool, address: &Address) -> String {
+        let Some(address) = address.ip() else { return address.to_string() };
         match (self, secure) {
             (Self::Pages, false) => format!("http://{address}/"),
             (Self::Pages, true) => format!("https://{address}/"),
@@ -31,56 +32,112 @@ impl Serves {
 }
 
 /// Serves what `builder` puts together.
+///
+/// In this order: what is wrong with options and files is said before anything is begun; what is
+/// handed over is taken while this is the process it was meant for; the lock before anything that
+/// others could see; the user is changed when nothing more needs root.
 pub(crate) fn run(
     builder: Builder,
-    at: &ListenArgs,
+    listen: &ListenArgs,
     tls: &ServerTlsArgs,
-    service: &ServiceArgs,
+    args: &ServiceArgs,
     serves: Serves,
 ) -> Ending {
-    // First: what is wrong with files is said before anything is begun.
-    let tls = match tls.server(at.bind) {
-        Ok(tls) => tls,
-        Err(ending) => return ending,
-    };
-    let mut hold = match Hold::take(service) {
-        Ok(hold) => hold,
-        Err(ending) => return ending,
-    };
-    let ending = serve(builder, at, tls.as_ref(), &mut hold, serves);
-    hold.release(ending)
+    match prepare(builder, listen, tls, args, serves) {
+        Ok(begin) => begin.run(args, listen.drain),
+        Err(ending) => ending,
+    }
 }
 
-fn serve(
+/// All that the options ask for, checked and not begun.
+struct Begin {
     builder: Builder,
-    at: &ListenArgs,
-    tls: Option<&ServerTls>,
-    hold: &mut Hold,
+    sockets: Vec<Socket>,
+    places: Vec<Place>,
+    tls: Option<ServerTls>,
+    identity: Option<Identity>,
     serves: Serves,
-) -> Ending {
-    let mut context = match builder.build() {
-        Ok(context) => context,
-        Err(error) => return Ending::with(FAILED, format!("cannot start: {error}")),
-    };
-    let wanted = SocketAddr::new(at.bind, at.port);
-    let listening = match tls {
-        None => context.listen(wanted),
-        Some(tls) => context.listen_tls(wanted, tls),
-    };
-    let address = match listening {
-        Ok(address) => address,
-        Err(error) => return Ending::with(FAILED, cannot_listen(wanted, &error)),
-    };
-    let renewed = tls.map_or(Ok(()), |tls| renewal::begin(&mut context, tls));
-    if let Err(error) = renewed.and_then(|()| end_on_signals(&mut context, at.drain)) {
-        return Ending::with(FAILED, format!("cannot handle signals: {error}"));
+}
+
+fn prepare(
+    builder: Builder,
+    listen: &ListenArgs,
+    tls: &ServerTlsArgs,
+    args: &ServiceArgs,
+    serves: Serves,
+) -> Result<Begin, Ending> {
+    if let Some(why) = listen.misuse() {
+        return Err(Ending::with(MISUSED, why));
     }
-    if let Err(error) = announce(&serves.url(tls.is_some(), address), tls) {
+    let identity = args
+        .identity()
+        .map_err(|error| Ending::with(MISUSED, format!("--user: {error} with --group")))?;
+    let tls = tls.server(&listen.ips())?;
+    let sockets = service::sockets().map_err(|error| cannot_start(&error))?;
+    let builder = service::watched(builder).map_err(|error| cannot_start(&error))?;
+    let places = listen.places(!sockets.is_empty());
+    Ok(Begin { builder, sockets, places, tls, identity, serves })
+}
+
+impl Begin {
+    fn run(self, args: &ServiceArgs, drain: Option<Duration>) -> Ending {
+        let mut hold = match Hold::take(args) {
+            Ok(hold) => hold,
+            Err(ending) => return ending,
+        };
+        let ending = match self.begin(drain) {
+            Ok((context, lines)) => serve(context, &lines, &mut hold),
+            Err(ending) => ending,
+        };
+        hold.release(ending)
+    }
+
+    /// Everything up to serving; the addresses, and other lines to be printed.
+    fn begin(self, drain: Option<Duration>) -> Result<(Context, Lines), Ending> {
+        let Self { builder, sockets, places, tls, identity, serves } = self;
+        let mut context = builder.build().map_err(|error| cannot_start(&error))?;
+        let mut at = Vec::new();
+        for socket in sockets {
+            let listening = match &tls {
+                None => context.listen_on(socket.into_fd()),
+                Some(tls) => context.listen_tls_on(socket.into_fd(), tls),
+            };
+            at.push(listening.map_err(|error| cannot_start(&error))?);
+        }
+        for mut place in places {
+            if let Some(tls) = &tls {
+                place.listen = place.listen.tls(tls);
+            }
+            let listening = context.listen_at(&place.listen);
+            at.extend(listening.map_err(|error| cannot_listen(&place, &error))?);
+        }
+        if let Some(identity) = identity {
+            identity.assume().map_err(|error| cannot_start(&error))?;
+        }
+        let renewed = tls.as_ref().map_or(Ok(()), |tls| renewal::begin(&mut context, tls));
+        renewed
+            .and_then(|()| end_on_signals(&mut context, drain))
+            .map_err(|error| Ending::with(FAILED, format!("cannot handle signals: {error}")))?;
+        let addresses = at.iter().map(|at| serves.url(tls.is_some(), at)).collect();
+        let certificate = tls.map(|tls| renewal::fingerprint(&tls.sha256()));
+        Ok((context, Lines { addresses, certificate }))
+    }
+}
+
+/// What is said on stdout.
+struct Lines {
+    addresses: Vec<String>,
+    certificate: Option<String>,
+}
+
+fn serve(mut context: Context, lines: &Lines, hold: &mut Hold) -> Ending {
+    if let Err(error) = announce(lines) {
         return Ending::of_stdout(&error);
     }
     if let Err(error) = hold.ready() {
         return Ending::with(FAILED, format!("cannot go on: {error}"));
     }
+    service::ready(&lines.addresses);
     match context.run() {
         Ok(()) => Ending::success(),
         Err(error) => Ending::with(FAILED, format!("the loop failed: {error}")),
@@ -90,58 +147,49 @@ fn serve(
 fn end_on_signals(context: &mut Context, drain: Option<Duration>) -> io::Result<()> {
     let shut_down = |_, connections: Connections<'_>| connections.handle().shutdown();
     match drain {
-        None => signals::on_first(context, shut_down),
+        None => signals::on_first(context, move |signal, connections| {
+            shut_down(signal, connections);
+            service::stopping();
+        }),
         Some(over) => signals::on_two(
             context,
-            move |_, connections| connections.handle().drain(over),
+            move |_, connections| {
+                connections.handle().drain(over);
+                service::stopping();
+            },
             shut_down,
         ),
     }
 }
 
-/// The line on stdout by which others learn the port; and one by which people know the
-/// certificate.
-fn announce(url: &str, tls: Option<&ServerTls>) -> io::Result<()> {
-    let mut lines = format!("listening on {url}\n");
-    if let Some(tls) = tls {
-        lines += &format!("certificate SHA-256 {}\n", renewal::fingerprint(&tls.sha256()));
+/// A line on stdout for each place, by which others learn the port; and one by which people know
+/// the certificate.
+fn announce(lines: &Lines) -> io::Result<()> {
+    let mut text = String::new();
+    for address in &lines.addresses {
+        text += &format!("listening on {address}\n");
+    }
+    if let Some(certificate) = &lines.certificate {
+        text += &format!("certificate SHA-256 {certificate}\n");
     }
     let mut stdout = io::stdout().lock();
-    stdout.write_all(lines.as_bytes())?; // in one, for who reads the first line only
+    stdout.write_all(text.as_bytes())?; // in one, for who reads the first line only
     stdout.flush()
 }
 
-/// What to do about errors whose remedy is known.
-const REMEDIES: [(io::ErrorKind, &str); 3] = [
-    (io::ErrorKind::AddrInUse, "choose another port with --port"),
-    (io::ErrorKind::AddrNotAvailable, "choose an address of this machine with --bind"),
-    (io::ErrorKind::PermissionDenied, "choose a port from 1024 up with --port"),
-];
+fn cannot_start(error: &io::Error) -> Ending {
+    Ending::with(FAILED, format!("cannot start: {error}"))
+}
 
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
-    let remedy = REMEDIES.iter().find(|(kind, _)| *kind == error.kind());
-    let remedy = remedy.map_or("try other --bind and --port", |(_, remedy)| remedy);
-    format!("cannot listen on {address}: {}; {remedy}", plain(error))
+fn cannot_listen(place: &Place, error: &io::Error) -> Ending {
+    let Place { name, options, .. } = place;
+    let is_port = *options != "--listen" && error.kind() == ErrorKind::PermissionDenied;
+    let remedy = if is_port { "choose a port from 1024 up with" } else { "choose another with" };
+    Ending::with(FAILED, format!("cannot listen on {name}: {}; {remedy} {options}", plain(error)))
 }
 
 /// The system's own words: the library puts the address before them, which is said already.
 fn plain(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|context| context.source());
     inner.map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_to_listen_names_the_address_and_the_option() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 80));
-        let error = io::Error::from(io::ErrorKind::PermissionDenied);
-        assert_eq!(
-            cannot_listen(address, &error),
-            "cannot listen on 127.0.0.1:80: permission denied; \
-             choose a port from 1024 up with --port"
-        );
-    }
 }

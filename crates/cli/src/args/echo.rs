@@ -13,6 +13,7 @@ Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
 Examples:
   sockeye echo --port 0                          any free port; stdout says which
   sockeye echo --tls-self-signed                 at wss://127.0.0.1:7681
+  sockeye echo --listen unix:@echo               at a name without a file
   sockeye echo --origin https://example.com      for pages of this site";
 
 /// Options of `sockeye echo`.

@@ -21,7 +21,7 @@ pub(crate) use connect::ConnectArgs;
 pub(crate) use deflate::DeflateArgs;
 pub(crate) use echo::EchoArgs;
 pub(crate) use fraggle::FraggleArgs;
-pub(crate) use listen::ListenArgs;
+pub(crate) use listen::{ListenArgs, Place};
 pub(crate) use log::{LogArgs, LogTo};
 pub(crate) use man::ManArgs;
 pub(crate) use peers::PeerArgs;

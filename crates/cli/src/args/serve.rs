@@ -12,7 +12,8 @@ Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
 Examples:
   sockeye serve --port 8080 --bind 0.0.0.0       for other machines too
   sockeye serve --drain 30s -d 15                a gentle end; a line per connection on stderr
-  sockeye serve --daemonize --lock /run/sockeye.lock";
+  sockeye serve --daemonize --lock /run/sockeye.lock
+  sockeye serve --listen [::1]:7681 --listen unix:/run/sockeye.sock --socket-mode 660";
 
 /// Options of `sockeye serve`.
 #[derive(Debug, clap::Args)]

@@ -28,11 +28,11 @@ pub(crate) struct ServerTlsArgs {
 
 impl ServerTlsArgs {
     /// What to listen with, if TLS is asked for; else how the program ends.
-    pub(crate) fn server(&self, bind: IpAddr) -> Result<Option<ServerTls>, Ending> {
+    pub(crate) fn server(&self, at: &[IpAddr]) -> Result<Option<ServerTls>, Ending> {
         let certificate = match (&self.tls_cert, &self.tls_key) {
             (Some(cert), key) => from_files(cert, key.as_ref().unwrap_or(cert)),
             (None, Some(_)) => return Err(needs("--tls-key", "--tls-cert")),
-            (None, None) if self.tls_self_signed => self_signed(bind).map_err(failed)?,
+            (None, None) if self.tls_self_signed => self_signed(at).map_err(failed)?,
             (None, None) if self.tls_client_ca.is_some() => {
                 return Err(needs("--tls-client-ca", "--tls-cert or --tls-self-signed"));
             }
@@ -69,13 +69,12 @@ fn lasting(path: &Path) -> PathBuf {
     absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// For this machine under its usual names, and for the address listened at.
-fn self_signed(bind: IpAddr) -> Result<Certificate, String> {
+/// For this machine under its usual names, and for the addresses listened at.
+fn self_signed(at: &[IpAddr]) -> Result<Certificate, String> {
     let why = |error: rcgen::Error| format!("cannot make a certificate: {error}");
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    if !bind.is_unspecified() && !bind.is_loopback() {
-        names.push(bind.to_string());
-    }
+    let other = at.iter().filter(|ip| !ip.is_unspecified() && !ip.is_loopback());
+    names.extend(other.map(ToString::to_string));
     let key = rcgen::KeyPair::generate().map_err(why)?;
     let mut params = rcgen::CertificateParams::new(names).map_err(why)?;
     params.distinguished_name.push(rcgen::DnType::CommonName, "sockeye (self-signed)");

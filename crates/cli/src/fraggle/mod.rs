@@ -35,7 +35,8 @@ fn serve(args: &FraggleArgs) -> Ending {
     if let Err(misused) = logging::begin_server(&args.log, &args.service) {
         return misused;
     }
-    let builder = args.peers.apply(Context::builder(), Limits::default());
+    let limits = args.service.limited(Limits::default());
+    let builder = args.peers.apply(Context::builder(), limits);
     let builder = builder.protocol(Spam::new()).compression(args.deflate.options());
     server::run(builder, &args.listen, &ServerTlsArgs::default(), &args.service, Serves::Messages)
 }

@@ -1,5 +1,6 @@
 //! The program as its users see it: started for real, spoken to over sockets and pipes.
 
+mod capacity;
 mod connect;
 mod counter;
 mod daemon;
@@ -8,7 +9,9 @@ mod echo;
 mod ending;
 mod examples;
 mod fraggle;
+mod identity;
 mod link;
+mod listening;
 mod logging;
 mod man;
 mod mirror;
@@ -16,6 +19,7 @@ mod namespace;
 mod page;
 mod run;
 mod scratch;
+mod service;
 mod status;
 mod tls;
 mod usage;

@@ -20,6 +20,8 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sockeye");
 /// A running program, ended with the test.
 pub(crate) struct Program {
     child: Child,
+    /// Kept open for what it may say later.
+    stdout: Option<BufReader<ChildStdout>>,
 }
 
 impl Program {
@@ -36,7 +38,7 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        Self { child }
+        Self::from(child)
     }
 
     /// Writes to its stdin.
@@ -52,6 +54,15 @@ impl Program {
 
     pub(crate) fn stdout(&mut self) -> BufReader<ChildStdout> {
         BufReader::new(self.child.stdout.take().expect("stdout is asked for once"))
+    }
+
+    /// The next line of its stdout.
+    pub(crate) fn line(&mut self) -> String {
+        let mut stdout = self.stdout.take().unwrap_or_else(|| self.stdout());
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("stdout is text");
+        self.stdout = Some(stdout);
+        line
     }
 
     pub(crate) fn stderr(&mut self) -> ChildStderr {
@@ -76,6 +87,12 @@ impl Program {
         let mut said = String::new();
         self.stderr().read_to_string(&mut said).expect("stderr is text");
         (self.wait().code(), said)
+    }
+}
+
+impl From<Child> for Program {
+    fn from(child: Child) -> Self {
+        Self { child, stdout: None }
     }
 }
 
@@ -160,12 +177,15 @@ impl Server {
         Self::start(&["echo"], "ws")
     }
 
+    /// The address that a server prints.
+    pub(crate) fn of(program: &mut Program, scheme: &str) -> SocketAddr {
+        address_in(&program.line(), scheme)
+    }
+
     /// Starts it at a free port and reads the port from the line it prints.
     pub(crate) fn start(args: &[&str], scheme: &str) -> Self {
         let mut program = Program::start(&[args, &["--port", "0"]].concat());
-        let mut line = String::new();
-        program.stdout().read_line(&mut line).expect("stdout is text");
-        Self { address: address_in(&line, scheme), program }
+        Self { address: Self::of(&mut program, scheme), program }
     }
 
     /// A TCP connection to it.
