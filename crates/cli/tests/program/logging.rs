@@ -1,10 +1,13 @@
 //! What is logged, and where to.
 
-use crate::run::{Server, finish};
+use crate::run::{Server, finish, hello};
 use rustix::process::Signal;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::Duration;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 /// What the server says about a connection that comes and goes.
 fn log_with(options: &[&str]) -> String {
@@ -110,4 +113,44 @@ fn json_is_one_object_a_line() {
         let time = object["time"].as_str().expect("a string");
         assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T' && time.len() == 27, "{line}");
     }
+}
+
+#[test]
+fn of_a_flood_of_refusals_each_is_told_or_counted_and_nobody_writes_into_the_log() {
+    let mut server = Server::start(&["echo", "--log", "notice,info"], "ws");
+    let origin = "http://evil.example\u{9b}31m";
+    for _ in 0..50 {
+        let mut stream = server.tcp();
+        let hello = hello(server.address, "echo");
+        let head = hello.trim_end();
+        write!(stream, "{head}\r\nOrigin: {origin}\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer and the end");
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+    let mut client = server.open("echo");
+    client
+        .close(Some(CloseFrame { code: CloseCode::Normal, reason: "a\n\u{1b}[2Jb".into() }))
+        .unwrap();
+    finish(client);
+    server.program.signal(Signal::TERM);
+    let (status, log) = server.program.verdict();
+    assert_eq!(status, Some(0), "{log}");
+    assert!(log.chars().all(|char| char == '\n' || !char.is_control()), "{log}");
+    let refused = log.lines().filter(|line| line.contains("refused: 403 Forbidden")).count();
+    let counted: usize = log
+        .lines()
+        .filter_map(|line| line.strip_suffix(" more lines about refused connections suppressed"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
+        .sum();
+    assert_eq!(refused + counted, 50, "each is told of or counted: {log}");
+    let closed = log.lines().filter(|line| line.contains(r#"reason "a\n\u{1b}[2Jb""#)).count();
+    assert_eq!(closed, 1, "{log}");
+}
+
+#[test]
+fn what_held_the_loop_longest_is_told_at_the_end() {
+    let log = log_with(&["--log", "latency"]);
+    let last = log.lines().last().unwrap_or_default();
+    assert!(last.contains("] LATENCY: longest: ") && last.contains(" took "), "{log}");
 }
