@@ -1,4 +1,5 @@
-//! The program `sockeye`: a demonstration server, an echo server and a client in a terminal.
+//! The program `sockeye`: a demonstration server, an echo server, a client in a terminal and
+//! a load generator.
 //!
 //! | to change | open |
 //! |---|---|
@@ -7,12 +8,14 @@
 //! | the echo server | `echo.rs` |
 //! | the client | `connect/` |
 //! | random fragments, checked | `fraggle/` |
+//! | the load generator | `bench/` |
 //! | what both servers do alike | `server.rs` |
 //! | lock file and background; systemd | `background.rs`; `service.rs` |
 #![forbid(unsafe_code)]
 
 mod args;
 mod background;
+mod bench;
 mod connect;
 mod echo;
 mod ending;
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Ok(Args { command: Command::Echo(args) }) => echo::run(&args),
         Ok(Args { command: Command::Connect(args) }) => connect::run(&args),
         Ok(Args { command: Command::Fraggle(args) }) => fraggle::run(&args),
+        Ok(Args { command: Command::Bench(args) }) => bench::run(&args),
         Ok(Args { command: Command::Man(args) }) => man::run(&args),
         Err(ending) => ending,
     };

@@ -466,6 +466,12 @@ impl<'c> Connections<'c> {
         self.len() == 0
     }
 
+    /// How many connections there may be at a time: [`Limits::connections`](crate::Limits), or
+    /// what the descriptor limit left when the context was built, whichever is less.
+    pub fn limit(&self) -> usize {
+        self.core.state.borrow().limits.connections.unwrap_or(usize::MAX)
+    }
+
     /// How many connections were accepted since the context was built.
     pub fn accepted(&self) -> u64 {
         self.core.state.borrow().accepted

@@ -1,6 +1,7 @@
 //! The command line: one file for each command, and one for each group of options that several
 //! commands share.
 
+mod bench;
 mod connect;
 mod deflate;
 mod echo;
@@ -17,6 +18,7 @@ mod service;
 mod time;
 mod tls;
 
+pub(crate) use bench::{BenchArgs, Matter};
 pub(crate) use connect::ConnectArgs;
 pub(crate) use deflate::DeflateArgs;
 pub(crate) use echo::EchoArgs;
@@ -42,7 +44,7 @@ Examples:
   sockeye echo --port 9001                       an echo server at ws://127.0.0.1:9001
   sockeye connect ws://127.0.0.1:9001            talk to it, line by line";
 
-/// WebSocket servers and a client: a drawing board to try, an echo, a terminal.
+/// WebSocket servers and clients: a drawing board to try, an echo, a terminal, a load generator.
 #[derive(Debug, Parser)]
 #[command(name = "sockeye", version, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -62,6 +64,9 @@ pub(crate) enum Command {
     /// Talk to a server: lines in, lines out.
     #[command(after_help = connect::EXAMPLES)]
     Connect(ConnectArgs),
+    /// Measure an echo server: throughput, latencies, and whether every echo is right.
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(BenchArgs),
     /// Send or check random fragments, which takes both ends through every way to cut a message.
     #[command(after_help = fraggle::EXAMPLES)]
     Fraggle(FraggleArgs),

@@ -120,6 +120,11 @@ fn the_examples_of_connect_run() {
 }
 
 #[test]
+fn the_examples_of_bench_run() {
+    run_examples(&["bench", "--help"]);
+}
+
+#[test]
 fn the_examples_of_fraggle_run() {
     run_examples(&["fraggle", "--help"]);
 }
@@ -130,5 +135,9 @@ fn every_command_is_among_these() {
     let (_, rest) = help.split_once("Commands:\n").expect("commands are listed");
     let names = rest.lines().map_while(|line| line.strip_prefix("  "));
     let names: Vec<&str> = names.filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(names, ["serve", "echo", "connect", "fraggle", "help"], "a test is missing above");
+    assert_eq!(
+        names,
+        ["serve", "echo", "connect", "bench", "fraggle", "help"],
+        "a test is missing above"
+    );
 }

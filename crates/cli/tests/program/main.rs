@@ -1,5 +1,7 @@
 //! The program as its users see it: started for real, spoken to over sockets and pipes.
 
+mod bench;
+mod bench_faults;
 mod capacity;
 mod connect;
 mod counter;

@@ -486,6 +486,7 @@ fn connections_out_count_against_the_limit_too() {
     let mut builder = Context::builder().limits(limits);
     let key = builder.register(Play::new(&trace));
     let world = World::new(Mode::BuiltIn, builder);
+    assert_eq!(world.connections(|all| all.limit()), 1);
     let _one = world.client();
     let connect = Connect::to("ws://127.0.0.1:1/").expect("an address");
     let refused = world.connections(|all| all.connect(&connect, key.id()));

@@ -1,0 +1,178 @@
+//! `sockeye bench`.
+
+use super::number::number;
+use super::time::time;
+use super::{LogArgs, RequestArgs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(super) const EXAMPLES: &str = "\
+Every connection keeps --depth messages on their way, and sends the next one when an echo has
+come; with --rate it sends each when its time has come, and latencies count from that time, also
+if the message had to wait for others (\"coordinated omission\"). To be in time it then waits
+actively, which takes a whole processor. Messages are numbered and their content depends on the
+number, so an echo that is wrong, missing or out of order is noticed, and fails the run.
+
+Latencies are of the messages sent within the measured time, throughput is of the echoes that came
+within it. Percentiles have three significant digits.
+
+Exit status:
+  0    every message was echoed, in order and as it was
+  1    an echo was wrong, out of order or not there in time; or it could not connect; or a file or
+       standard output could not be written
+  2    wrong usage
+  3    the server closed a connection with a code
+  4    a connection was lost, or the server broke the protocol
+  130  ended early by SIGINT (143: SIGTERM), with the result so far; a second one ends at once
+
+Examples:
+  sockeye bench ws://127.0.0.1:9001 --count 10000
+  sockeye bench ws://127.0.0.1:9001 --connections 100 --depth 16 --size 1k --duration 3s
+  sockeye bench ws://127.0.0.1:9001 --connections 50 --rate 5000 --duration 3s --text --json";
+
+/// The longest message, in bytes.
+const SIZE_MAX: usize = 64 << 20;
+
+/// The most messages on their way at a time, of all connections: each is remembered.
+const IN_FLIGHT_MAX: u64 = 16 << 20;
+
+/// Options of `sockeye bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    /// Open this many connections
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = number(1..=1_000_000_u32))]
+    pub(crate) connections: u32,
+    /// Send messages of this many bytes; `k` and `M` behind a number count 1024 and 1024² of them
+    #[arg(long, default_value = "32", value_name = "BYTES", value_parser = size)]
+    pub(crate) size: usize,
+    /// Keep so many messages on their way on each connection
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = number(1..=65_536_u32))]
+    pub(crate) depth: u32,
+    /// Measure for so long
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = some_time,
+          conflicts_with = "count")]
+    pub(crate) duration: Duration,
+    /// Measure so many messages, however long it takes
+    #[arg(long, value_name = "N", value_parser = number(1..=u64::MAX))]
+    pub(crate) count: Option<u64>,
+    /// Send for so long before what is measured; by default 1s, none with --count
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    warm_up: Option<Duration>,
+    /// Send so many messages per second, over all connections, and not as many as come back
+    #[arg(long, value_name = "N", value_parser = number(1..=1_000_000_000_u64))]
+    pub(crate) rate: Option<u64>,
+    /// Send text in ASCII, and not binary messages
+    #[arg(long, conflicts_with = "utf8")]
+    text: bool,
+    /// Send text that is mostly not ASCII
+    #[arg(long)]
+    utf8: bool,
+    /// Compress messages (permessage-deflate, RFC 7692); the server must agree
+    #[arg(long, overrides_with = "no_deflate")]
+    pub(crate) deflate: bool,
+    /// Do not compress messages; this is the default
+    #[arg(long)]
+    no_deflate: bool,
+    /// Give up when a connection, or an echo after the one before it, takes longer
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = some_time)]
+    pub(crate) timeout: Duration,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write every sample that was measured to this file, as CSV; costs some speed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) raw: Option<PathBuf>,
+    /// Write a page with plots to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Also tell the processor time of this process, the server, if it is on this machine; may be
+    /// given several times
+    #[arg(long = "server-pid", value_name = "PID", value_parser = number(1..=u32::MAX))]
+    pub(crate) server_pids: Vec<u32>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What messages are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Matter {
+    /// Pseudorandom bytes.
+    Binary,
+    /// Words in ASCII.
+    Text,
+    /// Text of characters that take two to four bytes.
+    Utf8,
+}
+
+impl BenchArgs {
+    /// What messages are made of.
+    pub(crate) fn matter(&self) -> Matter {
+        match (self.text, self.utf8) {
+            (_, true) => Matter::Utf8,
+            (true, false) => Matter::Text,
+            (false, false) => Matter::Binary,
+        }
+    }
+
+    /// How long to send before what is measured.
+    pub(crate) fn warm_up(&self) -> Duration {
+        let default = if self.count.is_some() { Duration::ZERO } else { Duration::from_secs(1) };
+        self.warm_up.unwrap_or(default)
+    }
+
+    /// What no single option can tell is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let in_flight = u64::from(self.connections) * u64::from(self.depth);
+        if in_flight > IN_FLIGHT_MAX {
+            return Err(format!(
+                "--connections {} with --depth {} is {in_flight} messages at a time; at most \
+                 {IN_FLIGHT_MAX} can be remembered",
+                self.connections, self.depth
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn some_time(text: &str) -> Result<Duration, &'static str> {
+    match time(text)? {
+        Duration::ZERO => Err("it must be more than 0"),
+        time => Ok(time),
+    }
+}
+
+fn size(text: &str) -> Result<usize, &'static str> {
+    const FORM: &str = "a size is a whole number of bytes up to 64M, as in 125, 16k or 1M";
+    let (number, unit) = match text.strip_suffix(['k', 'K']) {
+        Some(number) => (number, 1 << 10),
+        None => text.strip_suffix('M').map_or((text, 1), |number| (number, 1 << 20)),
+    };
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let size = if digits { number.parse::<usize>().ok() } else { None };
+    let size = size.and_then(|number| number.checked_mul(unit));
+    size.filter(|&size| size <= SIZE_MAX).ok_or(FORM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_and_a_limit() {
+        for (text, bytes) in [("0", 0), ("125", 125), ("16k", 16 << 10), ("64M", 64 << 20)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        let wrong = ["", "k", "+1", "-1", "1.5k", "1 k", "65M", "1G", "1kk", "67108865", "é"];
+        for text in wrong.into_iter().chain(["99999999999999999999", "99999999999999999M"]) {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_must_not_be_nothing() {
+        assert_eq!(some_time("1s"), Ok(Duration::from_secs(1)));
+        assert!(some_time("0ms").is_err());
+    }
+}

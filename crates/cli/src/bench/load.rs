@@ -1,0 +1,201 @@
+//! The protocol of all connections: opens them, keeps messages on their way, looks at echoes.
+
+use super::fault::Fault;
+use super::run::Run;
+use sockeye::{
+    Action, Chunk, Closed, Conn, ConnId, Connect, ConnectError, Connections, Handshake, Key,
+    Message, Permit, Protocol, Reject,
+};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How many connections are opened at a time: a listener's queue is short on some systems.
+const AT_ONCE: usize = 64;
+
+/// The protocol.
+pub(super) struct Load {
+    run: Rc<RefCell<Run>>,
+    to: Connect,
+    /// How many connections are wanted.
+    wanted: usize,
+    /// Whether they must be compressed.
+    compressed: bool,
+    key: Option<Key<Self>>,
+    /// How many have been begun to open.
+    begun: usize,
+    /// Those that are open, by their number.
+    open: Vec<ConnId>,
+    /// Connections are being closed: how they end is of no interest.
+    closing: bool,
+    /// At a rate: how many messages connections were told to send.
+    told: u64,
+}
+
+/// What the loop tells the protocol.
+pub(super) enum Order {
+    /// Open the connections.
+    Open,
+    /// Send messages.
+    Begin,
+    /// Send no more.
+    Stop,
+    /// Close the connections.
+    Close,
+}
+
+impl Load {
+    pub(super) fn new(run: Rc<RefCell<Run>>, to: Connect, wanted: u32, compressed: bool) -> Self {
+        let wanted = wanted as usize;
+        let open = Vec::with_capacity(wanted);
+        Self { run, to, wanted, compressed, key: None, begun: 0, open, closing: false, told: 0 }
+    }
+
+    /// Opens further connections, as many at a time as may be.
+    fn open_more(&mut self, connections: Connections<'_>) {
+        let Some(key) = self.key else { return };
+        while self.begun < self.wanted && self.begun - self.open.len() < AT_ONCE {
+            if let Err(error) = connections.connect(&self.to, key.id()) {
+                return self.cannot_connect(self.begun, error);
+            }
+            self.begun += 1;
+        }
+    }
+
+    fn cannot_connect(&self, nth: usize, error: ConnectError) {
+        let fault = Fault::Connect { connection: nth as u32, of: self.wanted as u32, error };
+        self.run.borrow_mut().fail(fault);
+    }
+
+    /// At a rate: has those connections send whose messages are due, and sets the clock for the
+    /// next one. The first connection keeps the clock for all.
+    fn pace(&mut self, connections: Connections<'_>) {
+        let run = self.run.borrow();
+        let now = run.now();
+        let Some((due, next)) = run.schedule.due_by(now) else { return };
+        // Each connection looks by itself how many of its messages are due.
+        let count = self.open.len() as u64;
+        for number in self.told.max(due.saturating_sub(count))..due {
+            connections.request_writable(self.open[(number % count) as usize]);
+        }
+        self.told = due;
+        if let Some(next) = next {
+            let after = Duration::from_nanos(next.saturating_sub(now));
+            connections.set_timer(self.open[0], Some(after));
+        }
+    }
+}
+
+impl Protocol for Load {
+    /// Its number, from 0.
+    type Session = u32;
+    type Notice = Order;
+
+    // Messages of any size are looked at where they lie.
+    const STREAMING: bool = true;
+
+    fn name(&self) -> &str {
+        "bench"
+    }
+
+    fn registered(&mut self, key: Key<Self>) {
+        self.key = Some(key);
+    }
+
+    fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<u32, Reject> {
+        let extensions = hello.header("Sec-WebSocket-Extensions").unwrap_or_default();
+        if self.compressed && !extensions.contains("permessage-deflate") {
+            self.run.borrow_mut().fail(Fault::Uncompressed);
+            return Err(Reject::new(400, "not compressed"));
+        }
+        self.open.push(hello.id());
+        Ok((self.open.len() - 1) as u32)
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, Self>) -> Action {
+        self.open_more(conn.connections());
+        Action::Continue
+    }
+
+    fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action {
+        Action::Continue // they come as chunks
+    }
+
+    fn chunk(&mut self, conn: &mut Conn<'_, Self>, chunk: Chunk<'_>) -> Action {
+        let mut run = self.run.borrow_mut();
+        let now = run.now();
+        let (kind, is_final) = (chunk.kind(), chunk.is_final());
+        match run.arrived(*conn.session, kind, chunk.payload(), is_final, now) {
+            Ok(false) => return Action::Continue,
+            Ok(true) => {}
+            Err(fault) => {
+                run.fail(fault);
+                return Action::Abort;
+            }
+        }
+        match conn.permit() {
+            // As if sent when the echo came: to look at the clock costs more than to send.
+            Some(permit) => send(&mut run, now, conn, permit),
+            None => conn.request_writable(),
+        }
+        Action::Continue
+    }
+
+    fn writable(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
+        let mut run = self.run.borrow_mut();
+        let now = run.now();
+        send(&mut run, now, conn, permit);
+        Action::Continue
+    }
+
+    fn timer(&mut self, conn: &mut Conn<'_, Self>) -> Action {
+        self.pace(conn.connections());
+        Action::Continue
+    }
+
+    fn notified(&mut self, connections: Connections<'_>, order: Order) {
+        match order {
+            Order::Open => self.open_more(connections),
+            Order::Begin => {
+                let now = self.run.borrow().now();
+                self.run.borrow_mut().schedule.begin(now);
+                for &id in &self.open {
+                    connections.request_writable(id);
+                }
+                self.pace(connections);
+            }
+            Order::Stop => {
+                let now = self.run.borrow().now();
+                self.run.borrow_mut().schedule.stop(now);
+            }
+            Order::Close => {
+                self.closing = true;
+                for &id in &self.open {
+                    connections.close(id, sockeye::CloseCode::NORMAL, "");
+                }
+            }
+        }
+    }
+
+    fn closed(&mut self, _: Connections<'_>, _: ConnId, connection: u32, closed: Closed) {
+        if !self.closing {
+            let mut run = self.run.borrow_mut();
+            let size = run.size();
+            run.fail(Fault::Closed { connection, closed, size });
+        }
+    }
+
+    fn connect_failed(&mut self, _: Connections<'_>, _: ConnId, error: ConnectError) {
+        self.cannot_connect(self.open.len(), error);
+    }
+}
+
+/// Sends what is to be sent now, as far as the socket takes it.
+fn send(run: &mut Run, now: u64, conn: &mut Conn<'_, Load>, permit: Permit<'_>) {
+    let mut permit = Some(permit);
+    while let Some(ready) = permit {
+        let Some(message) = run.next_message(*conn.session, now) else { return };
+        permit = ready.send(message);
+    }
+    conn.request_writable();
+}

@@ -1,0 +1,261 @@
+//! `sockeye bench`: sends messages to an echo server, looks at every echo, measures.
+
+mod content;
+mod cpu;
+mod fault;
+mod load;
+mod progress;
+mod report;
+mod result;
+mod run;
+mod samples;
+mod schedule;
+mod terminal;
+
+use crate::args::BenchArgs;
+use crate::ending::{Ending, FAILED, MISUSED};
+use crate::{logging, signals};
+use cpu::Cpu;
+use fault::Fault;
+use load::{Load, Order};
+use progress::Progress;
+use result::{Outcome, Process, Usage};
+use run::Run;
+use samples::Raw;
+use sockeye::log::Levels;
+use sockeye::{Connect, Context, DeflateOptions, Key, Limits};
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use terminal::Grouped;
+
+/// How often progress is shown and late echoes are looked for.
+const TICK: Duration = Duration::from_millis(100);
+/// The size of the loop's receive buffer, in bytes.
+const RECEIVE_BUFFER: usize = 256 << 10;
+/// How long the closing handshakes may take at the end.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Measures, and tells the result.
+pub(crate) fn run(args: &BenchArgs) -> Ending {
+    logging::begin(&args.log, Levels::ERR | Levels::WARN);
+    match bench(args) {
+        Ok(ending) | Err(ending) => ending,
+    }
+}
+
+fn bench(args: &BenchArgs) -> Result<Ending, Ending> {
+    args.check().map_err(|why| Ending::with(MISUSED, why))?;
+    let to = args.request.connect().map_err(|error| {
+        Fault::Connect { connection: 0, of: 1, error }.ending(&args.request.url)
+    })?;
+    for &pid in &args.server_pids {
+        Cpu::of(pid).map_err(|why| Ending::with(MISUSED, format!("--server-pid {pid}: {why}")))?;
+    }
+    let raw = args.raw.as_deref().map(create).transpose()?;
+    let report = args.report.as_deref().map(create).transpose()?;
+    let run = Rc::new(RefCell::new(Run::new(args, raw.map(Raw::new))));
+    let stopped = Rc::new(Cell::new(0));
+    let bench = Bench::new(args, to, &run, &stopped).map_err(failed)?;
+    let usage = bench.drive()?;
+    let signal = stopped.get();
+    let mut run = run.borrow_mut();
+    run.samples.finish().map_err(|error| cannot_write(args.raw.as_deref(), &error))?;
+    let ended = format!("ended by {}", signals::name(signal));
+    if run.samples.count() == 0 {
+        return Ok(Ending::by_signal(signal, format!("{ended} before anything was measured")));
+    }
+    let outcome = Outcome::new(args, &run, usage, signal == 0);
+    if let Some(mut file) = report {
+        let page = report::page(&outcome).map_err(io::Error::from);
+        page.and_then(|page| file.write_all(page.as_bytes()))
+            .map_err(|error| cannot_write(args.report.as_deref(), &error))?;
+    }
+    print(&outcome, args.json).map_err(|error| Ending::of_stdout(&error))?;
+    Ok(if signal == 0 { Ending::success() } else { Ending::by_signal(signal, ended) })
+}
+
+fn create(path: &Path) -> Result<File, Ending> {
+    File::create(path).map_err(|error| cannot_write(Some(path), &error))
+}
+
+fn cannot_write(path: Option<&Path>, error: &io::Error) -> Ending {
+    let path = path.unwrap_or(Path::new("a file")).display();
+    Ending::with(FAILED, format!("cannot write {path}: {error}"))
+}
+
+fn failed(error: io::Error) -> Ending {
+    Ending::with(FAILED, format!("the loop failed: {error}"))
+}
+
+fn print(outcome: &Outcome, json: bool) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    if json {
+        serde_json::to_writer(&mut stdout, outcome)?;
+        writeln!(stdout)?;
+    } else {
+        write!(stdout, "{outcome}")?;
+    }
+    stdout.flush()
+}
+
+/// A run being driven.
+///
+/// ```text
+/// opening ──all are open──▶ running ──all is sent and echoed──▶ closing ──▶ the end
+/// ```
+struct Bench<'a> {
+    args: &'a BenchArgs,
+    run: &'a RefCell<Run>,
+    /// The signal that asked for the end, or 0.
+    stopped: &'a Cell<i32>,
+    context: Context,
+    load: Key<Load>,
+    progress: Progress,
+    before: Option<Usage>,
+    after: Option<Usage>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(
+        args: &'a BenchArgs,
+        to: Connect,
+        run: &'a Rc<RefCell<Run>>,
+        stopped: &'a Rc<Cell<i32>>,
+    ) -> io::Result<Self> {
+        let limits = Limits {
+            connect: args.timeout,
+            handshake: args.timeout,
+            close_within: args.timeout.min(CLOSE_WITHIN),
+            fragments: u32::MAX,
+            // Nothing is sent without a permit, so one message at most waits for a socket. Echoes
+            // must be read meanwhile: the server may wait for that, and read nothing until then.
+            queue_bytes: usize::MAX,
+            // What is late is looked for here.
+            ping_after: Duration::MAX,
+            ..Limits::default()
+        };
+        let mut builder = Context::builder()
+            .limits(limits)
+            .receive_buffer(RECEIVE_BUFFER)
+            .compression(args.deflate.then(DeflateOptions::default));
+        let load = Load::new(Rc::clone(run), to, args.connections, args.deflate);
+        let load = builder.register(load);
+        let mut context = builder.build()?;
+        let signalled = Rc::clone(stopped);
+        signals::on_first(&mut context, move |signal, connections| {
+            signalled.set(signal);
+            let _ = connections.post(load, Order::Stop); // or there is no room, and it ends later
+        })?;
+        let progress = Progress::new();
+        Ok(Self { args, run, stopped, context, load, progress, before: None, after: None })
+    }
+
+    /// To the end; what was used within the measured time.
+    fn drive(mut self) -> Result<Usage, Ending> {
+        let room = self.context.connections().limit();
+        if self.args.connections as usize > room {
+            let fault = Fault::Descriptors { wanted: self.args.connections, room };
+            return Err(fault.ending(&self.args.request.url));
+        }
+        self.order(Order::Open);
+        let wanted = self.args.connections as usize;
+        while self.context.connections().count(self.load.id()) < wanted {
+            self.turn(Some(TICK))?;
+            let signal = self.stopped.get();
+            if signal != 0 {
+                let sentence = format!("ended by {} while connecting", signals::name(signal));
+                return Err(Ending::by_signal(signal, sentence));
+            }
+            let open = self.context.connections().count(self.load.id());
+            self.progress.show(open as f64 / wanted as f64, || format!("{open} of {wanted} open"));
+        }
+        if self.args.warm_up().is_zero() {
+            self.before = Some(self.usage()?);
+        }
+        self.order(Order::Begin);
+        self.measure()?;
+        self.order(Order::Close);
+        while !self.context.connections().is_empty() {
+            self.turn(None)?;
+        }
+        self.progress.clear();
+        match (self.before, self.after) {
+            (Some(before), Some(after)) => Ok(after.since(&before)),
+            (_, after) => Ok(after.unwrap_or_default()),
+        }
+    }
+
+    /// Until all that is to be sent was, and all was echoed.
+    fn measure(&mut self) -> Result<(), Ending> {
+        let mut looked = 0;
+        loop {
+            let wait = self.run.borrow().wait(TICK);
+            self.turn(Some(wait))?;
+            let run = self.run.borrow();
+            let (now, start, end) = (run.now(), run.schedule.start(), run.schedule.end());
+            let done = run.is_done(now);
+            drop(run);
+            if self.before.is_none() && now >= start {
+                self.before = Some(self.usage()?);
+            }
+            if self.after.is_none() && (now >= end || done) {
+                self.after = Some(self.usage()?);
+            }
+            if done {
+                self.run.borrow_mut().schedule.stop(now);
+                return Ok(());
+            }
+            if now - looked >= TICK.as_nanos() as u64 {
+                looked = now;
+                self.run.borrow_mut().check_timeout(self.args.timeout);
+                self.show_progress(now);
+            }
+        }
+    }
+
+    fn turn(&mut self, timeout: Option<Duration>) -> Result<(), Ending> {
+        self.context.service(timeout).map_err(failed)?;
+        match self.run.borrow().fault() {
+            Some(fault) => {
+                self.progress.clear();
+                Err(fault.ending(&self.args.request.url))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn order(&self, order: Order) {
+        let _ = self.context.handle().post(self.load, order); // the box is ours, and has room
+    }
+
+    fn usage(&self) -> Result<Usage, Ending> {
+        let gone = |why| Ending::with(FAILED, why);
+        let process = |pid| Cpu::of(pid).map(|cpu| Process::new(pid, cpu)).map_err(gone);
+        let servers = self.args.server_pids.iter().map(|&pid| process(pid));
+        let servers = servers.collect::<Result<Vec<_>, _>>()?;
+        // Without /proc there is nothing to tell of ourselves.
+        let own = std::process::id();
+        let client = Process::new(own, Cpu::of(own).unwrap_or_default());
+        let (_, echoes) = self.run.borrow().totals();
+        Ok(Usage { servers, client, echoes })
+    }
+
+    fn show_progress(&self, now: u64) {
+        let run = self.run.borrow();
+        let echoes = run.samples.series.total();
+        let share = run.schedule.progress(echoes, now);
+        self.progress.show(share, || {
+            let seconds = now.saturating_sub(run.schedule.start()) as f64 / 1e9;
+            let speed = if seconds > 0.0 { echoes as f64 / seconds } else { 0.0 };
+            if now < run.schedule.start() {
+                "warming up".into()
+            } else {
+                format!("{} messages/s", Grouped(speed as u64))
+            }
+        });
+    }
+}

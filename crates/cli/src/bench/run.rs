@@ -1,0 +1,208 @@
+//! What is known of a run: every connection's messages, and what was measured so far.
+
+use super::content::{Content, Tag};
+use super::fault::Fault;
+use super::samples::{Raw, Sample, Samples};
+use super::schedule::Schedule;
+use crate::args::BenchArgs;
+use sockeye::MessageKind;
+use std::time::{Duration, Instant};
+
+/// Waits are counted in milliseconds, and rounded up.
+const WAIT_GRAIN: Duration = Duration::from_millis(1);
+
+/// A run. Times are nanoseconds since it was made; connections and messages count from 0.
+pub(super) struct Run {
+    epoch: Instant,
+    pub(super) schedule: Schedule,
+    pub(super) samples: Samples,
+    content: Content,
+    links: Vec<Link>,
+    depth: u64,
+    /// When each message on its way was sent, or should have been: a ring for each connection.
+    sent_at: Vec<u64>,
+    ring: u64,
+    /// Over all connections, warm-up included.
+    sent: u64,
+    echoed: u64,
+    /// Why it failed; what came first counts.
+    fault: Option<Fault>,
+}
+
+/// The messages of a connection.
+#[derive(Clone, Default)]
+struct Link {
+    sent: u64,
+    echoed: u64,
+    /// How much of the next echo has come.
+    received: usize,
+    /// When something came last, or when something was sent while nothing was on its way.
+    since: u64,
+}
+
+impl Run {
+    pub(super) fn new(args: &BenchArgs, raw: Option<Raw>) -> Self {
+        let (depth, connections) = (args.depth as usize, args.connections as usize);
+        let ring = depth.next_power_of_two();
+        Self {
+            epoch: Instant::now(),
+            schedule: Schedule::new(args),
+            samples: Samples::new(raw),
+            content: Content::new(args.matter(), args.size),
+            links: vec![Link::default(); connections],
+            depth: depth as u64,
+            sent_at: vec![0; ring * connections],
+            ring: ring as u64,
+            sent: 0,
+            echoed: 0,
+            fault: None,
+        }
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.content.size()
+    }
+
+    /// How many messages were sent and echoed, warm-up included.
+    pub(super) fn totals(&self) -> (u64, u64) {
+        (self.sent, self.echoed)
+    }
+
+    /// The message that a connection is to send now, if any; it counts as sent.
+    pub(super) fn next_message(
+        &mut self,
+        connection: u32,
+        now: u64,
+    ) -> Option<sockeye::Message<'_>> {
+        let link = &mut self.links[connection as usize];
+        let on_their_way = link.sent - link.echoed;
+        if on_their_way >= self.depth {
+            return None;
+        }
+        let due = self.schedule.next(connection, link.sent, now)?;
+        if on_their_way == 0 {
+            link.since = now;
+        }
+        let tag = Tag { connection, number: link.sent };
+        link.sent += 1;
+        self.sent += 1;
+        let place = self.place(tag);
+        self.sent_at[place] = due;
+        Some(self.content.message(tag))
+    }
+
+    /// A piece of a message has come; whether it was the last one of an echo.
+    pub(super) fn arrived(
+        &mut self,
+        connection: u32,
+        kind: MessageKind,
+        piece: &[u8],
+        is_final: bool,
+        now: u64,
+    ) -> Result<bool, Fault> {
+        let link = &mut self.links[connection as usize];
+        let tag = Tag { connection, number: link.echoed };
+        let due = link.sent > link.echoed && kind == self.content.kind();
+        if !due || !self.content.matches(tag, link.received, piece) {
+            return Err(self.diagnose(tag, kind, piece, is_final));
+        }
+        link.received += piece.len();
+        link.since = now;
+        if !is_final {
+            return Ok(false);
+        }
+        if link.received != self.content.size() {
+            let size = self.content.size();
+            return Err(Fault::Length { tag, longer: false, size });
+        }
+        link.received = 0;
+        link.echoed += 1;
+        self.echoed += 1;
+        self.measure(tag, now);
+        Ok(true)
+    }
+
+    fn measure(&mut self, tag: Tag, now: u64) {
+        let start = self.schedule.start();
+        if now >= start && now < self.schedule.end() {
+            self.samples.series.add(now - start);
+            self.schedule.echoed(self.samples.series.total(), now);
+        }
+        let due = self.sent_at[self.place(tag)];
+        if due >= start {
+            let Tag { connection, number } = tag;
+            let (sent, latency) = (due - start, now.saturating_sub(due));
+            self.samples.latency(&Sample { connection, number, sent, latency });
+        }
+    }
+
+    fn place(&self, tag: Tag) -> usize {
+        (u64::from(tag.connection) * self.ring + (tag.number & (self.ring - 1))) as usize
+    }
+
+    /// What is wrong with a piece that does not match.
+    fn diagnose(&self, tag: Tag, kind: MessageKind, piece: &[u8], is_final: bool) -> Fault {
+        let link = &self.links[tag.connection as usize];
+        if link.sent == link.echoed {
+            return Fault::Unasked { connection: tag.connection, echoed: link.echoed };
+        }
+        if kind != self.content.kind() {
+            return Fault::Kind { tag, came: kind };
+        }
+        let other = if link.received == 0 { self.content.recognise(piece) } else { None };
+        if let Some(came) = other.filter(|_| is_final) {
+            return Fault::Misplaced { due: tag, came };
+        }
+        let (at, size) = (link.received, self.content.size());
+        match self.content.first_difference(tag, at, piece) {
+            at if at == size => Fault::Length { tag, longer: true, size },
+            at => Fault::Changed { tag, at },
+        }
+    }
+
+    /// Looks for an echo that has not come in time.
+    pub(super) fn check_timeout(&mut self, timeout: Duration) {
+        let now = self.now();
+        let late = self.links.iter().position(|link| {
+            link.sent > link.echoed
+                && Duration::from_nanos(now.saturating_sub(link.since)) > timeout
+        });
+        if let Some(connection) = late {
+            let number = self.links[connection].echoed;
+            let tag = Tag { connection: connection as u32, number };
+            self.fail(Fault::Unanswered { tag, after: timeout });
+        }
+    }
+
+    /// How long the loop may wait for sockets: until there is something to send or to look at, and
+    /// no longer than `most`.
+    pub(super) fn wait(&self, most: Duration) -> Duration {
+        let now = self.now();
+        let after = |moment: u64| Duration::from_nanos(moment.saturating_sub(now));
+        let edges = [self.schedule.start(), self.schedule.end()];
+        let wait = edges.into_iter().filter(|&edge| edge > now).map(after).fold(most, Ord::min);
+        match self.schedule.due_by(now) {
+            // To send in time, the last moments are not waited for.
+            Some((_, Some(due))) => wait.min(after(due).saturating_sub(WAIT_GRAIN)),
+            Some((_, None)) | None => wait,
+        }
+    }
+
+    /// Whether everything was sent that is to be, and every echo has come.
+    pub(super) fn is_done(&self, now: u64) -> bool {
+        self.sent == self.echoed && self.schedule.is_over(self.sent, now)
+    }
+
+    pub(super) fn fail(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
+    }
+
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+}
