@@ -56,6 +56,17 @@ fn meet_each(scripts: &[&str], meet: impl Fn(&str) -> Result<(), Trouble>) -> Re
     if failures.is_empty() { Ok(()) } else { Err(Trouble::Failed(failures.join("\n"))) }
 }
 
+/// GLib's main loop, as the host of a context. A package of its own, so that nothing else of the
+/// project needs GLib.
+pub(crate) fn glib(place: &Place) -> Outcome {
+    outcome(place, || {
+        tools::glib()?;
+        let mut command = place.cargo(&["test", "--manifest-path", "tests/glib/Cargo.toml"]);
+        command.arg("--target-dir").arg(place.target.join("glib"));
+        run(command, steps::LIMIT, place.verbose).map(drop).map_err(Trouble::Failed)
+    })
+}
+
 /// The browser's own WebSocket.
 pub(crate) fn browser_echo(place: &Place) -> Outcome {
     outcome(place, || meet(place, browser_script(place, "tests/browser/echo.mjs")?))

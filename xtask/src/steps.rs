@@ -55,6 +55,12 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step { name: "foreign-node", about: "Node's ws against echo", slow: false, run: foreign::node },
     Step {
+        name: "foreign-glib",
+        about: "GLib's main loop with a context in it, by descriptors",
+        slow: true,
+        run: foreign::glib,
+    },
+    Step {
         name: "browser-echo",
         about: "headless Chromium's WebSocket against echo",
         slow: false,

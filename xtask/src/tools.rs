@@ -75,6 +75,15 @@ pub(crate) fn node(place: &Place) -> Result<PathBuf, Trouble> {
     Ok(dir)
 }
 
+/// The development files of GLib.
+pub(crate) fn glib() -> Result<(), Trouble> {
+    if works(Command::new("pkg-config").args(["--exists", "glib-2.0"])) {
+        return Ok(());
+    }
+    let line = "needs GLib's development files: apt install libglib2.0-dev pkg-config";
+    Err(Trouble::Lacking(line.to_owned()))
+}
+
 /// A Chromium that is on this machine.
 pub(crate) fn chromium() -> Result<PathBuf, Trouble> {
     if let Some(path) = env::var_os(BROWSER_VARIABLE) {
