@@ -24,7 +24,8 @@ const LIMIT: Duration = Duration::from_secs(400);
 pub(crate) fn python(place: &Place) -> Outcome {
     outcome(place, || {
         let interpreter = tools::python(place)?;
-        let scripts = ["python_echo.py", "python_connect.py", "python_interop.py"];
+        let scripts =
+            ["python_echo.py", "python_connect.py", "python_interop.py", "python_bench.py"];
         meet_each(&scripts, |script| {
             let path = format!("tests/foreign/{script}");
             let mut command = place.command(&interpreter, &[&path]);
@@ -77,6 +78,15 @@ pub(crate) fn browser_page(place: &Place) -> Outcome {
     outcome(place, || {
         let mut command = browser_script(place, "tests/browser/page.mjs")?;
         command.arg("--screenshot").arg(place.target.join("page.png"));
+        meet(place, command)
+    })
+}
+
+/// The page that `bench` writes. What it looked like is left in `target/report.png`.
+pub(crate) fn browser_report(place: &Place) -> Outcome {
+    outcome(place, || {
+        let mut command = browser_script(place, "tests/browser/report.mjs")?;
+        command.arg("--screenshot").arg(place.target.join("report.png"));
         meet(place, command)
     })
 }

@@ -49,7 +49,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "examples", about: "every example builds", slow: false, run: examples },
     Step {
         name: "foreign-python",
-        about: "Python's websockets against echo and connect, beside hostile peers",
+        about: "Python's websockets against echo, connect and bench, beside hostile peers",
         slow: false,
         run: foreign::python,
     },
@@ -71,6 +71,12 @@ pub(crate) const ALL: &[Step] = &[
         about: "the page of serve in headless Chromium",
         slow: false,
         run: foreign::browser_page,
+    },
+    Step {
+        name: "browser-report",
+        about: "the page of bench in headless Chromium, with the figures of its result",
+        slow: false,
+        run: foreign::browser_report,
     },
     Step {
         name: "autobahn",
