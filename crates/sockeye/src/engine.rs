@@ -389,6 +389,9 @@ impl Engine {
 
     /// A deadline has passed, unless the connection has shown life since it was armed.
     fn expire(&mut self, id: ConnId, kind: Deadline) {
+        if self.came_after_all(id, kind) {
+            return;
+        }
         let is_answer = self.kind(id) == Kind::Answer;
         let is_waiting = self.kind(id) == Kind::Waiting;
         let state = self.core.state.get_mut();
@@ -432,6 +435,26 @@ impl Engine {
             Deadline::Close => state.doom(id, By::Us, Cause::CloseUnanswered(limit)),
             Deadline::Drain => state.remove(id),
         }
+    }
+
+    /// Whether what a deadline waits for has come, and has only not been looked at: a foreign loop
+    /// may tell of the time before it tells of sockets.
+    fn came_after_all(&mut self, id: ConnId, kind: Deadline) -> bool {
+        match kind {
+            Deadline::Handshake
+            | Deadline::KeepAlive
+            | Deadline::Exchange
+            | Deadline::Pong
+            | Deadline::Close => self.socket_readable(id, false),
+            Deadline::None | Deadline::Connect | Deadline::Idle | Deadline::Drain => return false,
+        }
+        let state = self.core.state.get_mut();
+        let Some(slot) = state.slots.get(id) else { return true };
+        if kind == Deadline::KeepAlive && matches!(slot.phase, Phase::Request(Some(_))) {
+            state.arm(id, Deadline::Handshake); // a request has begun
+            return true;
+        }
+        slot.link.kind != Deadline::None || slot.flags.has(Flags::DOOMED)
     }
 
     /// An open WebSocket has been silent: pings it, so that a dead peer is noticed.

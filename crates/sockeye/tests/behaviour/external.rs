@@ -1,6 +1,7 @@
 //! What other loops may rely on.
 
 use crate::play::{Play, Trace};
+use crate::site::Site;
 use crate::world::{Host, Mode, World, in_every_mode};
 use sockeye::{Action, Change, Context, Interest, Limits, Readiness};
 use sockeye_testkit::{Clock, Frame, Opcode, Peer, idle, upgrade_request};
@@ -148,6 +149,45 @@ fn the_deadline_is_that_of_the_next_timer_and_is_kept() {
     assert_eq!(trace.count("timer"), 0);
     host.borrow_mut().context.tick(deadline).expect("the loop goes on");
     assert_eq!(trace.count("timer"), 1);
+}
+
+#[test]
+fn what_came_in_time_counts_though_the_host_tells_of_the_time_first() {
+    let trace = Trace::default();
+    let clock = Clock::new();
+    let builder = Context::builder().protocol(Play::new(&trace)).http(Site::new(&trace));
+    let mut context = builder.clock(clock.reading()).build_external().expect("a context");
+    let address = context.listen("127.0.0.1:0").expect("a listener");
+    let host = Rc::new(RefCell::new(Host::new(context, Mode::External, clock.reading())));
+    let mut pinged = Peer::connect(address, turns_of(&host));
+    pinged.upgrade("/", &[]);
+    let mut shaking = Peer::connect(address, turns_of(&host));
+    let mut kept = Peer::connect(address, turns_of(&host));
+    crate::http::ask(&mut kept, &crate::http::get("/one"), "GET /one");
+    let tick_first = |seconds| {
+        clock.wind(Duration::from_secs(seconds));
+        host.borrow_mut().context.tick(clock.now()).expect("the loop goes on");
+    };
+
+    shaking.send_without_turns(upgrade_request("/", &[]).as_bytes());
+    tick_first(11);
+    assert_eq!(shaking.expect_head().status(), 101);
+    tick_first(20);
+    pinged.expect_message(Opcode::Ping, b"");
+    pinged.send_without_turns(&Frame::pong("").masked());
+    tick_first(25);
+    pinged.send_frame(&Frame::text("still there"));
+    pinged.expect_text("still there");
+    kept.send_without_turns(crate::http::get("/two").as_bytes());
+    tick_first(5);
+    assert_eq!(kept.expect_response().text(), "GET /two");
+    kept.send_without_turns(&crate::http::get("/three").as_bytes()[..10]);
+    tick_first(61);
+    kept.send_without_turns(&crate::http::get("/three").as_bytes()[10..]);
+    tick_first(9);
+    assert_eq!(kept.expect_response().text(), "GET /three");
+    tick_first(61);
+    kept.expect_end();
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod closing;
 mod drain;
 mod echo;
 mod external;
+mod fairness;
 mod faults;
 mod handles;
 mod handshake;
