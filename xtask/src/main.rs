@@ -5,6 +5,7 @@
 //! | see what `cargo xtask test` runs | `steps.rs` |
 //! | add or change a house rule | `tidy/` |
 //! | change a pinned tool | `tools.rs` |
+//! | see what `cargo xtask bench` measures | `../benches/` |
 //! | see how the Autobahn test suite is played | `autobahn/` |
 #![forbid(unsafe_code)]
 
@@ -38,6 +39,7 @@ cargo xtask autobahn [--role ROLE] [--variant VARIANT] [--cases GLOB[,GLOB...]] 
                bytewise  sections 1 to 7 and 10, one byte at each read
                cuts      sections 9, 12 and 13, whole messages, reads of random lengths
                headers   the same, streaming: payloads cut at random, headers into bytes
+               own-context  compression, with the window of both ends kept, ours as client too
                all       all of these
     --cases    only these, such as 9.*
     --table    writes the counts of the default variant into the README
@@ -46,6 +48,8 @@ cargo xtask fuzz [TARGET...] [--seconds N] [--libfuzzer]
     --libfuzzer  by libFuzzer, guided by coverage; needs cargo-fuzz
 cargo xtask man
     Writes the manual pages of the program into target/man.
+cargo xtask bench [--quick] [--rounds N] [--cells NAME[,NAME...]] [--peers NAME[,NAME...]]
+    Measures the echo beside peers and the bare system calls; `cargo xtask bench --help` tells more.
 cargo xtask tidy
     Checks the house rules: sizes, directions, forbidden words, white space.
 cargo xtask help
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Some((&"test", rest)) => run_test(rest),
         Some((&"autobahn", rest)) => run_autobahn(rest),
         Some((&"fuzz", rest)) => run_fuzz(rest),
+        Some((&"bench", rest)) => run_bench(rest),
         Some((&"tidy", [])) => run_tidy(),
         Some((&"man", [])) => run_man(),
         Some((&("tidy" | "man" | "help" | "--help" | "-h"), [extra, ..])) => {
@@ -149,6 +154,23 @@ fn run_man() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(what) => failure(&what),
+    }
+}
+
+/// The benchmark is a program of its own: it has dependencies.
+fn run_bench(args: &[&str]) -> ExitCode {
+    let place = match Place::find(false) {
+        Ok(place) => place,
+        Err(error) => return failure(&format!("cannot find the workspace: {error}")),
+    };
+    let mut command = place.cargo(&["run", "--quiet", "--package", "sockeye-bench", "--"]);
+    match command.args(args).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .map_or(ExitCode::FAILURE, ExitCode::from),
+        Err(error) => failure(&format!("cannot start cargo: {error}")),
     }
 }
 
