@@ -1,4 +1,5 @@
 //! fastwebsockets as an echo server on one thread: `fastwebsockets PORT`.
+#![forbid(unsafe_code)]
 
 use fastwebsockets::{FragmentCollector, OpCode, WebSocketError, upgrade};
 use http_body_util::Empty;
@@ -24,7 +25,9 @@ async fn main() -> std::io::Result<()> {
     }
 }
 
-async fn accept(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, WebSocketError> {
+type Answer = Result<Response<Empty<Bytes>>, WebSocketError>;
+
+async fn accept(mut request: Request<Incoming>) -> Answer {
     let (response, upgrade) = upgrade::upgrade(&mut request)?;
     tokio::spawn(async move { echo(upgrade).await });
     Ok(response)

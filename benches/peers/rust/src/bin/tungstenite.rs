@@ -1,4 +1,5 @@
 //! tokio-tungstenite as an echo server on one thread: `tungstenite PORT`.
+#![forbid(unsafe_code)]
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
