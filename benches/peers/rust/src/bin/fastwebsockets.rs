@@ -20,7 +20,7 @@ async fn main() -> std::io::Result<()> {
         tokio::spawn(async move {
             let http = hyper::server::conn::http1::Builder::new();
             let serving = http.serve_connection(TokioIo::new(stream), service_fn(accept));
-            let _ = serving.with_upgrades().await; // a connection that breaks is its client's affair
+            let _ = serving.with_upgrades().await; // if it breaks, that is its client's affair
         });
     }
 }
