@@ -1,5 +1,6 @@
 //! Opening connections: what goes out, what is taken for an answer, and every way it can fail.
 
+use crate::closing::{after_a_pong, close_4001, returning_from_each};
 use crate::play::{Play, Trace};
 use crate::world::{Mode, World, in_every_mode};
 use sockeye::{Action, Connect, ConnectError, Context, Key, Limits, Reject};
@@ -31,6 +32,12 @@ impl Clients {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let address = listener.local_addr().expect("a socket has an address");
         Self { world, key, trace, listener, address }
+    }
+
+    /// Like `of`, for a play that is put together already; with its trace.
+    fn playing(mode: Mode, play: Play) -> (Self, Trace) {
+        let trace = play.trace.clone();
+        (Self::of(mode, |_| play), trace)
     }
 
     fn url(&self, path: &str) -> String {
@@ -491,4 +498,36 @@ fn connections_out_count_against_the_limit_too() {
     let connect = Connect::to("ws://127.0.0.1:1/").expect("an address");
     let refused = world.connections(|all| all.connect(&connect, key.id()));
     assert!(matches!(refused, Err(ConnectError::TooManyConnections)), "{refused:?}");
+}
+
+#[test]
+fn every_callback_of_a_client_can_close_and_abort_its_connection_too() {
+    in_every_mode(|mode| {
+        for (callback, play, trigger) in returning_from_each() {
+            println!("in {callback}");
+            let play = play(Play::new(&Trace::default()), close_4001());
+            let (clients, trace) = Clients::playing(mode, play);
+            let mut server = clients.open();
+            trigger(&clients.world, &mut server);
+            after_a_pong(&mut server, callback);
+            assert_eq!(server.expect_close(4001), "enough");
+            server.send_frame(&Frame::close(4001, "enough"));
+            server.finish();
+            clients.world.until_connections(0);
+            let closed = "closed#0 closed by us: closing handshake, \
+                          code 4001 of the application, reason \"enough\"";
+            assert_eq!(trace.last("closed"), closed);
+        }
+        for (callback, play, trigger) in returning_from_each() {
+            println!("in {callback}");
+            let play = play(Play::new(&Trace::default()), Action::Abort);
+            let (clients, trace) = Clients::playing(mode, play);
+            let mut server = clients.open();
+            trigger(&clients.world, &mut server);
+            server.expect_rest_and_end();
+            clients.world.until_connections(0);
+            assert_eq!(trace.last("closed"), "closed#0 closed by us: aborted, not clean");
+            assert_eq!(trace.count("closed"), 1);
+        }
+    });
 }

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn close_4001() -> Action {
+pub(crate) fn close_4001() -> Action {
     Action::close(CloseCode::new(4001).expect("one for applications"), "enough")
 }
 
 /// A callback, a protocol that does something in it, and what makes it run.
-type Case<Do> = (&'static str, fn(Play, Do) -> Play, fn(&World, &mut Peer));
+pub(crate) type Case<Do> = (&'static str, fn(Play, Do) -> Play, fn(&World, &mut Peer));
 
 /// Protocols that return an action from each of their callbacks.
-fn returning_from_each() -> Vec<Case<Action>> {
+pub(crate) fn returning_from_each() -> Vec<Case<Action>> {
     vec![
         ("open", |play, action| play.on_open(move |_| action.clone()), |_, _| {}),
         (
@@ -65,7 +65,7 @@ fn returning_from_each() -> Vec<Case<Action>> {
     ]
 }
 
-fn after_a_pong(peer: &mut Peer, callback: &str) {
+pub(crate) fn after_a_pong(peer: &mut Peer, callback: &str) {
     if callback == "ping" {
         peer.expect_message(Opcode::Pong, b"x");
     }
