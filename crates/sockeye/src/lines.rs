@@ -21,10 +21,14 @@ use std::time::Duration;
 /// Nanoseconds of loop time in which a quota counts.
 const SECOND: u64 = 1_000_000_000;
 
+/// Lines per second about pauses in accepting: one says all, as long as it lasts.
+const PAUSE_LINES: u32 = 1;
+
 /// The lines of this second, and what they need to know of connections.
 pub(crate) struct Lines {
     ended: Quota,
     refused: Quota,
+    paused: Quota,
     noted: HashMap<u32, Noted>,
 }
 
@@ -36,11 +40,13 @@ struct Noted {
     began: u64,
 }
 
-/// The two kinds of lines.
+/// The kinds of lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Ended,
     Refused,
+    /// Accepting has paused: at the limit each connection that ends can make it begin anew.
+    Paused,
 }
 
 impl Kind {
@@ -48,6 +54,7 @@ impl Kind {
         match self {
             Self::Ended => Levels::INFO,
             Self::Refused => Levels::NOTICE,
+            Self::Paused => Levels::WARN,
         }
     }
 
@@ -55,6 +62,15 @@ impl Kind {
         match self {
             Self::Ended => "ended",
             Self::Refused => "refused",
+            Self::Paused => "paused",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Ended => "ended connections",
+            Self::Refused => "refused connections",
+            Self::Paused => "pauses in accepting",
         }
     }
 }
@@ -103,7 +119,8 @@ impl Quota {
 
 impl Lines {
     pub(crate) fn new(ended: u32, refused: u32) -> Self {
-        Self { ended: Quota::new(ended), refused: Quota::new(refused), noted: HashMap::new() }
+        let [ended, refused, paused] = [ended, refused, PAUSE_LINES].map(Quota::new);
+        Self { ended, refused, paused, noted: HashMap::new() }
     }
 
     /// A connection begins.
@@ -129,13 +146,13 @@ impl Lines {
 
     /// Says how many lines were withheld, if their second is over.
     pub(crate) fn tick(&mut self, now: u64) {
-        for kind in [Kind::Ended, Kind::Refused] {
+        for kind in [Kind::Ended, Kind::Refused, Kind::Paused] {
             let withheld = self.quota(kind).end(now);
             if withheld > 0 {
-                let name = kind.name();
+                let (name, about) = (kind.name(), kind.about());
                 log::emit_with(
                     kind.level(),
-                    format_args!("{withheld} more lines about {name} connections suppressed"),
+                    format_args!("{withheld} more lines about {about} suppressed"),
                     &[text("event", "suppressed"), text("kind", name), number("count", withheld)],
                 );
             }
@@ -144,13 +161,14 @@ impl Lines {
 
     /// Nanoseconds of loop time at which [`tick`](Self::tick) has something to say.
     pub(crate) fn due(&self) -> Option<u64> {
-        [&self.ended, &self.refused].into_iter().filter_map(Quota::due).min()
+        [&self.ended, &self.refused, &self.paused].into_iter().filter_map(Quota::due).min()
     }
 
     fn quota(&mut self, kind: Kind) -> &mut Quota {
         match kind {
             Kind::Ended => &mut self.ended,
             Kind::Refused => &mut self.refused,
+            Kind::Paused => &mut self.paused,
         }
     }
 
@@ -245,6 +263,14 @@ impl State {
                 format_args!("connection from {peer}, refused by the accept filter"),
                 &[text("event", "filtered"), text("peer", &peer.to_string())],
             );
+        }
+    }
+
+    /// Nothing is accepted until there is room.
+    pub(crate) fn log_pause(&mut self, why: fmt::Arguments<'_>) {
+        let now = self.nanos();
+        if self.lines.may_say(Kind::Paused, now) {
+            log::emit(Levels::WARN, format_args!("accepting pauses: {why}"));
         }
     }
 

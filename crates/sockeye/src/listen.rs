@@ -1,7 +1,6 @@
 //! Listening sockets: accepting, the connection limit, running out of descriptors.
 
 use crate::conn::Phase;
-use crate::log::note;
 use crate::message::{By, Cause};
 use crate::place::Opened;
 use crate::poll::Change;
@@ -78,7 +77,7 @@ impl Listeners {
             }
             let limit = state.limits.connections.unwrap_or(usize::MAX);
             if state.slots.live() >= limit {
-                note!(WARN, "accepting pauses: {limit} connections are the limit");
+                state.log_pause(format_args!("{limit} connections are the limit"));
                 self.paused = true;
                 state.room = false;
                 return;
@@ -91,7 +90,7 @@ impl Listeners {
                     AcceptFailure::Empty => return,
                     AcceptFailure::Gone => {}
                     AcceptFailure::Exhausted | AcceptFailure::Broken => {
-                        note!(WARN, "accepting pauses: {error}");
+                        state.log_pause(format_args!("{error}"));
                         self.paused = true;
                         state.room = false;
                         self.retry_at = Some(state.nanos() + RETRY_NANOS);

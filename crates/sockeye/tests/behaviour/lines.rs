@@ -312,6 +312,27 @@ fn a_second_has_so_many_lines_about_ended_connections_and_a_count_of_the_others(
 }
 
 #[test]
+fn connections_that_come_and_go_at_the_limit_are_one_line_a_second() {
+    in_every_mode(|mode| {
+        let limits = Limits { connections: Some(1), ..Limits::default() };
+        let world = world(mode, Play::new(&Trace::default()), limits);
+        for _ in 0..5 {
+            let mut peer = world.client();
+            let next = world.peer();
+            world.pump();
+            peer.close(1000, "");
+            drop((peer, next));
+            world.until_connections(0);
+        }
+        assert_eq!(texts(Levels::WARN), ["accepting pauses: 1 connections are the limit"]);
+        world.wind(Duration::from_secs(1));
+        let lines = texts(Levels::WARN);
+        let counts = |line: &String| line.ends_with("lines about pauses in accepting suppressed");
+        assert!(lines.first().is_some_and(counts), "{lines:?}");
+    });
+}
+
+#[test]
 fn a_count_that_is_owed_wakes_the_loop() {
     listen();
     let clock = Clock::new();
