@@ -22,6 +22,8 @@ pub enum Overflow {
 /// |---|---|---|
 /// | [`connections`](Self::connections) | what `RLIMIT_NOFILE` leaves | accepting pauses |
 /// | [`handshake`](Self::handshake) | 10 s | 408, or the connection ends |
+/// | [`connect`](Self::connect), [`proxy`](Self::proxy) | 10 s each | the connection fails |
+/// | [`attempt_delay`](Self::attempt_delay), [`attempts`](Self::attempts) | 250 ms, 8 | the next address is tried, or waits |
 /// | [`head_bytes`](Self::head_bytes), [`headers`](Self::headers) | 16 KiB, 100 | 431 |
 /// | [`message_bytes`](Self::message_bytes) | 1 MiB | close 1009 |
 /// | [`fragments`](Self::fragments) | 4096 | close 1009 |
@@ -48,8 +50,16 @@ pub struct Limits {
     /// From accept, or from the first byte of a later request, to the end of the request head;
     /// and from a client's request to the end of the answer's head.
     pub handshake: Duration,
-    /// From [`connect`](crate::Connections::connect) to an open TCP connection, look-up included.
+    /// From [`connect`](crate::Connections::connect) to an open TCP connection, to the server or
+    /// to the proxy, look-up included.
     pub connect: Duration,
+    /// How long a name's next address waits for the one before to answer, before it is tried
+    /// beside it (RFC 8305 §5).
+    pub attempt_delay: Duration,
+    /// The most addresses of a name that are tried at a time, 1 at least.
+    pub attempts: usize,
+    /// From an open TCP connection to a proxy to the end of its answer.
+    pub proxy: Duration,
     /// The longest request or response head, in bytes.
     pub head_bytes: usize,
     /// The most header lines in a head.
@@ -95,6 +105,9 @@ impl Default for Limits {
             connections: None,
             handshake: Duration::from_secs(10),
             connect: Duration::from_secs(10),
+            attempt_delay: Duration::from_millis(250),
+            attempts: 8,
+            proxy: Duration::from_secs(10),
             head_bytes: 16 << 10,
             headers: 100,
             message_bytes: 1 << 20,

@@ -7,10 +7,11 @@
 //!            Exchange ───────────────│──── last response, refusal ─────┘
 //!                                    │
 //!  connect ──▶ Dialing ──▶ Answer ───┘            loss, abort, deadline: any ──▶ Vacant
+//!             Attempts (Tunnel)
 //! ```
 
 use crate::cold::Leftover;
-use crate::connect::{Answering, Dial};
+use crate::connect::{Answering, Asked, Dial};
 use crate::handshake::{PartialHead, Waiting};
 use crate::http::Exchange;
 use crate::message::{By, Cause, Closed};
@@ -24,8 +25,12 @@ use sockeye_proto::{
 pub(crate) enum Phase {
     /// No connection; the next vacant slot.
     Vacant { next: u32 },
-    /// Client: look-up, then TCP connect.
+    /// Client: look-up, then TCP connects, each in a slot of its own.
     Dialing(Box<Dial>),
+    /// One of those TCP connects; or the time before the first. No connection to anybody else.
+    Attempt { of: ConnId },
+    /// Client: a proxy is being asked for a tunnel.
+    Tunnel(Box<Asked>),
     /// Client: the request is out, the answer's head is awaited.
     Answer(Box<Answering>),
     /// Server: a request head is awaited, of which a part may have come.
@@ -44,6 +49,11 @@ pub(crate) enum Phase {
 impl Phase {
     pub(crate) fn is_vacant(&self) -> bool {
         matches!(self, Self::Vacant { .. })
+    }
+
+    /// Whether it is what others take for a connection.
+    pub(crate) fn is_connection(&self) -> bool {
+        !matches!(self, Self::Vacant { .. } | Self::Attempt { .. })
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -126,6 +136,8 @@ impl State {
             }
             Phase::Vacant { .. }
             | Phase::Dialing(_)
+            | Phase::Attempt { .. }
+            | Phase::Tunnel(_)
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Exchange(_)
@@ -162,6 +174,8 @@ impl State {
             }
             Phase::Vacant { .. }
             | Phase::Dialing(_)
+            | Phase::Attempt { .. }
+            | Phase::Tunnel(_)
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Exchange(_)
@@ -175,6 +189,8 @@ impl State {
             Phase::WebSocket(ws) => Some(ws),
             Phase::Vacant { .. }
             | Phase::Dialing(_)
+            | Phase::Attempt { .. }
+            | Phase::Tunnel(_)
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Exchange(_)

@@ -2,7 +2,6 @@
 
 use crate::cold::Leftover;
 use crate::conn::{Look, Phase};
-use crate::connect::{Answering, ConnectError};
 use crate::engine::{Engine, Kind};
 use crate::handshake::{Handshake, Verdict, Waiting};
 use crate::http::{Answer, Exchange, Reply, Request};
@@ -15,7 +14,7 @@ use crate::wheel::Deadline;
 use sockeye_proto::handshake::{
     Refusal, UpgradeRequest, upgrade_request, write_switching_protocols,
 };
-use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, RequestHead, ResponseHead};
+use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, RequestHead};
 use sockeye_proto::{DeflateAgreed, Event, Opcode, Role, Violation};
 use std::cell::RefCell;
 use std::mem;
@@ -33,8 +32,9 @@ impl Engine {
                 Kind::Request => self.request(id, &mut rest),
                 Kind::Exchange => self.exchange_input(id, &mut rest),
                 Kind::Waiting => Next::Wait,
-                Kind::Answer => self.answer_head(id, &mut rest),
-                Kind::Draining | Kind::Gone | Kind::Dialing => return 0,
+                Kind::Tunnel => self.tunnel_input(id, &mut rest),
+                Kind::Answer => self.answer_input(id, &mut rest),
+                Kind::Draining | Kind::Gone | Kind::Dialing | Kind::Attempt => return 0,
             };
             if let Next::Wait = next {
                 return rest.len();
@@ -263,7 +263,7 @@ impl Engine {
 
     /// The handshake is done in either role. If its end was asked for in `upgrade`, `closed` is
     /// all that follows.
-    fn open(
+    pub(crate) fn open(
         &mut self,
         id: ConnId,
         protocol: ProtocolId,
@@ -278,6 +278,9 @@ impl Engine {
         note!(DEBUG, "connection {id}: open, protocol {:?}", self.core.registrations[index].name);
         let action = self.services[index].open(&self.core, at);
         self.act(id, action);
+        if self.core.state.get_mut().is_open(id) {
+            self.link_is_up(id);
+        }
     }
 
     /// A refused request: the HTTP session, if there is one, ends with it.
@@ -418,69 +421,6 @@ impl Engine {
         };
         self.refuse(id, &Refusal::new(status, why));
     }
-
-    /// The head of a server's answer to our handshake, or a part of it.
-    fn answer_head(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
-        let state = self.core.state.get_mut();
-        let slot = state.slots.at_mut(id.index);
-        let Phase::Answer(answering) = &mut slot.phase else { return Next::GoOn };
-        let mut partial = answering.head.take();
-        let head = match state.collect_head(&mut partial, rest) {
-            Ok(Some(head)) => head,
-            Ok(None) => {
-                if let Phase::Answer(answering) = &mut state.slots.at_mut(id.index).phase {
-                    answering.head = partial;
-                }
-                return Next::GoOn;
-            }
-            Err(error) => {
-                self.connect_failed(id, ConnectError::Head(error));
-                return discard(rest);
-            }
-        };
-        let phase = mem::replace(&mut state.slots.at_mut(id.index).phase, Phase::Draining);
-        let Phase::Answer(answering) = phase else { return Next::GoOn };
-        match self.accept_answer(id, &answering, &head) {
-            Ok((session, deflate)) => self.open(id, answering.protocol, session, deflate),
-            Err(error) => self.connect_failed(id, error),
-        }
-        Next::GoOn
-    }
-
-    fn accept_answer(
-        &mut self,
-        id: ConnId,
-        answering: &Answering,
-        head: &[u8],
-    ) -> Result<(u32, Option<DeflateAgreed>), ConnectError> {
-        let limits = self.core.state.get_mut().head_limits();
-        let head = ResponseHead::parse(head, &limits).map_err(ConnectError::Head)?;
-        let accepted = answering.hello.check(&head).map_err(ConnectError::Answer)?;
-        let options = self.core.state.get_mut().deflate_options();
-        let deflate = match (options, &accepted.extensions) {
-            (Some(options), Some(answer)) => {
-                Some(options.check(answer).map_err(ConnectError::Extension)?)
-            }
-            (_, _) => None,
-        };
-        let connections = Connections::new(&self.core);
-        let hello = Handshake {
-            role: Role::Client,
-            id,
-            protocol: answering.protocol,
-            target: &answering.target,
-            host: &answering.host,
-            headers: &head.headers,
-            subprotocol: accepted.subprotocol.as_deref(),
-            connections,
-            answer: RefCell::default(),
-        };
-        let protocol = answering.protocol;
-        let service = &mut self.services[usize::from(protocol.0)];
-        let call = || service.upgrade(&hello);
-        let verdict = self.core.callback("upgrade", Some(protocol), Some(id), call);
-        Ok((verdict.map_err(ConnectError::Rejected)?, deflate))
-    }
 }
 
 /// The answer to plain HTTP at a port for TLS: the way there, for whoever can go it.
@@ -503,7 +443,7 @@ fn plain_for_tls(head: &RequestHead<'_>) -> Refusal {
 }
 
 /// What becomes of the input that is left.
-enum Next {
+pub(crate) enum Next {
     /// It is looked at anew.
     GoOn,
     /// It waits until reading goes on.
@@ -511,7 +451,7 @@ enum Next {
 }
 
 /// Nothing is left: nobody wants it any more.
-fn discard(rest: &mut &mut [u8]) -> Next {
+pub(crate) fn discard(rest: &mut &mut [u8]) -> Next {
     *rest = &mut [];
     Next::GoOn
 }

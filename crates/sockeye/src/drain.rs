@@ -81,10 +81,10 @@ impl Engine {
                 Kind::WebSocket if self.core.state.get_mut().is_open(id) => left.push_back(id),
                 Kind::Request => self.core.state.get_mut().hang_up_if_idle(id),
                 Kind::Waiting => self.refuse_waiting(id),
-                Kind::Dialing | Kind::Answer => {
+                Kind::Dialing | Kind::Tunnel | Kind::Answer => {
                     self.core.state.get_mut().doom(id, By::Us, Cause::Aborted);
                 }
-                Kind::WebSocket | Kind::Exchange | Kind::Draining | Kind::Gone => {}
+                Kind::WebSocket | Kind::Exchange | Kind::Draining | Kind::Attempt | Kind::Gone => {}
             }
         }
         self.core.state.get_mut().draining = Some(Drain::new(left, now, over));
@@ -151,7 +151,13 @@ impl Engine {
                 Kind::Request | Kind::Exchange | Kind::Waiting => {
                     self.core.state.get_mut().doom(id, By::Us, Cause::Aborted);
                 }
-                Kind::WebSocket | Kind::Dialing | Kind::Answer | Kind::Draining | Kind::Gone => {}
+                Kind::WebSocket
+                | Kind::Dialing
+                | Kind::Attempt
+                | Kind::Tunnel
+                | Kind::Answer
+                | Kind::Draining
+                | Kind::Gone => {}
             }
         }
     }

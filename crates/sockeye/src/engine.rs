@@ -5,7 +5,7 @@
 
 use crate::cold::Leftover;
 use crate::conn::Phase;
-use crate::connect::ConnectError;
+use crate::connect::{ConnectError, Step, Why};
 use crate::handle::Letter;
 use crate::handshake::Router;
 use crate::heartbeat::Heartbeat;
@@ -14,7 +14,7 @@ use crate::listen::Listeners;
 use crate::message::{By, Cause};
 use crate::registered::{At, Service};
 use crate::slots::{ConnId, Flags, NIL};
-use crate::state::{Core, Doom};
+use crate::state::{Core, Doom, State};
 use crate::transport::{Lost, Received};
 use crate::wheel::Deadline;
 use sockeye_proto::Opcode;
@@ -42,6 +42,8 @@ pub(crate) struct Engine {
 pub(crate) enum Kind {
     Gone,
     Dialing,
+    Attempt,
+    Tunnel,
     Answer,
     Request,
     Exchange,
@@ -78,14 +80,15 @@ impl Engine {
 
     /// A connection's descriptor is ready.
     pub(crate) fn ready(&mut self, id: ConnId, readiness: Readiness) {
-        if !self.core.state.get_mut().begin_turn(id) {
+        let state = self.core.state.get_mut();
+        if let Some(of) = state.attempt_of(id) {
+            if readiness.writable || readiness.hangup {
+                self.attempt(of, |state| state.attempt_ended(of, id));
+            }
             return;
         }
-        if self.kind(id) == Kind::Dialing {
-            if readiness.writable || readiness.hangup {
-                self.core.state.get_mut().connected(id);
-            }
-            return self.end_turn(id);
+        if !state.begin_turn(id) {
+            return;
         }
         if readiness.writable {
             self.socket_writable(id);
@@ -153,10 +156,11 @@ impl Engine {
             let state = self.core.state.get_mut();
             match kind {
                 Kind::WebSocket => self.send_away(id),
-                Kind::Request | Kind::Waiting | Kind::Dialing | Kind::Answer => {
+                Kind::Request | Kind::Waiting | Kind::Dialing | Kind::Tunnel | Kind::Answer => {
                     state.doom(id, By::Us, Cause::Aborted);
                 }
-                Kind::Exchange | Kind::Draining | Kind::Gone => {} // they end by themselves
+                // They end by themselves, or with another.
+                Kind::Exchange | Kind::Draining | Kind::Gone | Kind::Attempt => {}
             }
         }
         self.settle();
@@ -166,6 +170,8 @@ impl Engine {
         match self.core.state.borrow().slots.get(id).map(|slot| &slot.phase) {
             None | Some(Phase::Vacant { .. }) => Kind::Gone,
             Some(Phase::Dialing(_)) => Kind::Dialing,
+            Some(Phase::Attempt { .. }) => Kind::Attempt,
+            Some(Phase::Tunnel(_)) => Kind::Tunnel,
             Some(Phase::Answer(_)) => Kind::Answer,
             Some(Phase::Request(_)) => Kind::Request,
             Some(Phase::Exchange(_)) => Kind::Exchange,
@@ -218,7 +224,13 @@ impl Engine {
                 self.core.state.get_mut().review(id); // what comes now must wait
             }
             Kind::Waiting => self.core.state.get_mut().review(id),
-            Kind::Gone | Kind::Dialing | Kind::Answer | Kind::Request | Kind::WebSocket => {}
+            Kind::Gone
+            | Kind::Dialing
+            | Kind::Attempt
+            | Kind::Tunnel
+            | Kind::Answer
+            | Kind::Request
+            | Kind::WebSocket => {}
         }
     }
 
@@ -329,6 +341,8 @@ impl Engine {
             },
             Kind::Gone
             | Kind::Dialing
+            | Kind::Attempt
+            | Kind::Tunnel
             | Kind::Answer
             | Kind::Request
             | Kind::Waiting
@@ -347,7 +361,9 @@ impl Engine {
         // All that are due first: one set to zero again must not be served for ever.
         let due: Vec<ConnId> = std::iter::from_fn(|| state.pop_timer()).collect();
         for id in due {
-            if self.kind(id) == Kind::WebSocket && self.core.state.get_mut().begin_turn(id) {
+            if let Some(of) = self.core.state.get_mut().attempt_of(id) {
+                self.attempt(of, |state| state.attempt_is_slow(of, id));
+            } else if self.kind(id) == Kind::WebSocket && self.core.state.get_mut().begin_turn(id) {
                 if self.core.state.get_mut().is_open(id) {
                     let (protocol, at) = self.at(id);
                     let action = self.services[protocol].timer(&self.core, at);
@@ -355,6 +371,15 @@ impl Engine {
                 }
                 self.end_turn(id);
             }
+        }
+    }
+
+    /// Something has become of an attempt of a connection to connect, whose turn it is.
+    fn attempt(&mut self, of: ConnId, and: impl FnOnce(&mut State)) {
+        let state = self.core.state.get_mut();
+        if state.begin_turn(of) {
+            and(state);
+            self.end_turn(of);
         }
     }
 
@@ -374,14 +399,7 @@ impl Engine {
             Letter::WantAll(protocol) => {
                 crate::Connections::new(&self.core).request_writable_all(protocol);
             }
-            Letter::Resolved(id, Ok(addresses)) => {
-                self.core.state.get_mut().resolved(id, addresses.into_iter().map(Into::into));
-            }
-            Letter::Resolved(id, Err(error)) => {
-                if self.kind(id) == Kind::Dialing {
-                    self.connect_failed(id, ConnectError::LookUp(error));
-                }
-            }
+            Letter::Resolved(id, found) => self.core.state.get_mut().resolved(id, found),
             Letter::Shutdown => self.shut_down(),
             Letter::Drain(over) => self.drain_over(over),
         }
@@ -399,9 +417,18 @@ impl Engine {
         let silence = state.silence(id);
         match kind {
             Deadline::None => {}
-            Deadline::Connect => self.connect_failed(id, ConnectError::TimedOut(limit)),
+            Deadline::Connect => {
+                let error = state.dial_timed_out(id, limit);
+                self.connect_failed(id, error);
+            }
+            Deadline::Proxy => {
+                let error = state.tunnel_timed_out(id, limit);
+                self.connect_failed(id, error);
+            }
             Deadline::Handshake if is_answer => {
-                self.connect_failed(id, ConnectError::TimedOut(limit));
+                let error = ConnectError::TimedOut { step: state.answer_step(id), after: limit };
+                let error = state.answer_error(id, error);
+                self.connect_failed(id, error);
             }
             Deadline::Handshake if is_waiting => {
                 state.refuse(id, &crate::Reject::later().into_refusal());
@@ -478,6 +505,8 @@ impl Engine {
             Phase::Request(head) => head.is_some(),
             Phase::Vacant { .. }
             | Phase::Dialing(_)
+            | Phase::Attempt { .. }
+            | Phase::Tunnel(_)
             | Phase::Answer(_)
             | Phase::Exchange(_)
             | Phase::Waiting(_)
@@ -497,14 +526,32 @@ impl Engine {
         let Doom { id, by, cause } = doom;
         match self.kind(id) {
             Kind::Gone => {}
-            Kind::Dialing | Kind::Answer if matches!(cause, Cause::Aborted) => {
+            Kind::Dialing | Kind::Tunnel | Kind::Answer if matches!(cause, Cause::Aborted) => {
                 self.connect_failed(id, ConnectError::Aborted);
             }
             Kind::Dialing => {
                 let error = self.core.state.get_mut().dial_error(id);
                 self.connect_failed(id, error);
             }
-            Kind::Answer => self.connect_failed(id, cause.into()),
+            Kind::Attempt => {
+                let broken = if let Cause::Broken(kind) = cause { Some(kind) } else { None };
+                let error = broken.unwrap_or(io::ErrorKind::NotConnected).into();
+                let state = self.core.state.get_mut();
+                if let Some(of) = state.attempt_of(id) {
+                    state.attempt_failed(of, id, error);
+                }
+            }
+            Kind::Tunnel => {
+                let state = self.core.state.get_mut();
+                let error = state.tunnel_error(id, ConnectError::lost(Step::Proxy, cause));
+                self.connect_failed(id, error);
+            }
+            Kind::Answer => {
+                let state = self.core.state.get_mut();
+                let error = ConnectError::lost(state.answer_step(id), cause);
+                let error = state.answer_error(id, error);
+                self.connect_failed(id, error);
+            }
             Kind::WebSocket => {
                 self.websocket_ended(id, by, cause);
                 self.core.state.get_mut().remove(id);
@@ -520,10 +567,12 @@ impl Engine {
     pub(crate) fn connect_failed(&mut self, id: ConnId, error: ConnectError) {
         let (protocol, _) = self.at(id);
         self.core.state.get_mut().log_failed(id, &error);
+        let again = self.link_is_down(id, Why::Failed(&error));
         if let Some(service) = self.services.get_mut(protocol) {
             service.connect_failed(&self.core, id, error);
         }
         self.core.state.get_mut().remove(id);
+        self.redial(again);
     }
 
     /// Tells the protocol of a WebSocket that it has ended, once.
@@ -539,7 +588,9 @@ impl Engine {
         slot.session = NIL;
         state.leave_members(id);
         state.log_closed(id, &self.core.registrations[protocol].name, &closed);
+        let again = self.link_is_down(id, Why::Closed(&closed));
         self.services[protocol].closed(&self.core, at, closed);
+        self.redial(again);
     }
 
     /// Tells the HTTP handler that a connection has ended or is a WebSocket now.

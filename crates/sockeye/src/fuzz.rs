@@ -77,6 +77,9 @@ const LIMITS: Limits = Limits {
     connections: Some(2),
     handshake: Duration::from_secs(2),
     connect: Duration::from_secs(2),
+    attempt_delay: Duration::from_millis(250),
+    attempts: 2,
+    proxy: Duration::from_secs(2),
     head_bytes: 1024,
     headers: 16,
     message_bytes: BIGGEST as u64,
@@ -430,6 +433,8 @@ impl<'d> Scene<'d> {
             Phase::Request(None)
             | Phase::Vacant { .. }
             | Phase::Dialing(_)
+            | Phase::Attempt { .. }
+            | Phase::Tunnel(_)
             | Phase::Answer(_)
             | Phase::Waiting(_)
             | Phase::Exchange(_)
@@ -459,6 +464,8 @@ impl<'d> Scene<'d> {
             Phase::Request(_)
             | Phase::Vacant { .. }
             | Phase::Dialing(_)
+            | Phase::Attempt { .. }
+            | Phase::Tunnel(_)
             | Phase::Answer(_)
             | Phase::Draining => false,
         };
@@ -514,8 +521,7 @@ fn dialled(
     let (key, mut request) = (hello.key().to_owned(), Vec::new());
     hello.write_to(&mut request);
     let protocol = crate::ProtocolId(index);
-    let (host, target) = ("fuzz".to_owned(), "/".to_owned());
-    let answering = Answering { hello, protocol, host, target, head: None };
+    let answering = Answering::to(hello, protocol);
     let state = engine.core.state.get_mut();
     let id = state.insert(Phase::Answer(Box::new(answering)), Some(socket));
     let slot = state.slots.at_mut(id.index);

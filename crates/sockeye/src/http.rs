@@ -291,6 +291,8 @@ impl State {
             Phase::Exchange(exchange) => Some(exchange),
             Phase::Vacant { .. }
             | Phase::Dialing(_)
+            | Phase::Attempt { .. }
+            | Phase::Tunnel(_)
             | Phase::Answer(_)
             | Phase::Request(_)
             | Phase::Waiting(_)

@@ -1,7 +1,7 @@
 //! What callbacks are lent: their connection, the right to send, and all other connections.
 
 use crate::conn::Phase;
-use crate::connect::{Connect, ConnectError};
+use crate::connect::{Connect, ConnectError, LinkId};
 use crate::handle::{Handle, Key, PostError};
 use crate::handshake::{Reject, Verdict};
 use crate::http::Response;
@@ -423,13 +423,27 @@ impl<'c> Connections<'c> {
     /// protocol's [`open`](Protocol::open) or [`connect_failed`](Protocol::connect_failed), with
     /// the id given here.
     pub fn connect(&self, connect: &Connect, protocol: ProtocolId) -> Result<ConnId, ConnectError> {
+        let id = self.core.dial(connect, protocol, None)?;
         let mut state = self.state();
-        let registration = self.core.registrations.get(usize::from(protocol.0));
-        let id = state.dial(connect, protocol, registration)?;
+        if let Some(policy) = connect.policy() {
+            state.links.begin(id, connect, policy, protocol);
+        }
         if !state.inside {
             self.core.inbox.wake(); // its deadline must be set, also while a name is looked up
         }
         Ok(id)
+    }
+
+    /// The link that a connection belongs to, if it is opened again by a policy
+    /// ([`Connect::reconnect`]).
+    pub fn link(&self, id: ConnId) -> Option<LinkId> {
+        self.core.state.borrow().links.of(id)
+    }
+
+    /// The connection that a link has at present: an open one, one that is being opened, or one
+    /// that waits to be. Aborting it ends the link.
+    pub fn linked(&self, link: LinkId) -> Option<ConnId> {
+        self.core.state.borrow().links.at(link)
     }
 
     /// Takes over a connected stream socket that was accepted elsewhere.
@@ -458,7 +472,8 @@ impl<'c> Connections<'c> {
 
     /// How many connections there are, of all kinds and in all phases.
     pub fn len(&self) -> usize {
-        self.core.state.borrow().slots.live()
+        let state = self.core.state.borrow();
+        state.slots.live() - state.attempts
     }
 
     /// Whether there is none.

@@ -44,6 +44,7 @@
 //! | serve pages beside it | [`Http`] |
 //! | set bounds | [`Limits`] |
 //! | open connections | [`Connect`], [`Connections::connect`] |
+//! | open them again | [`Reconnect`], [`Connect::reconnect`] |
 //! | reach the loop from other threads | [`Handle`] |
 //! | be part of another poll loop | [`Context<External>`], [`Change`] |
 //! | see what is going on | [`log`] |
@@ -96,7 +97,9 @@ mod wheel;
 
 pub use builder::Builder;
 pub use config::{Limits, Overflow};
-pub use connect::{Connect, ConnectError};
+pub use connect::{
+    Connect, ConnectError, HttpAnswer, Jitter, LinkId, LinkUp, Outage, Reconnect, Retry, Step, Why,
+};
 pub use context::{BuiltIn, Changes, Context, External, Turn};
 pub use daemon::{Daemon, Daemonize, daemonize};
 pub use handle::{Handle, Key, PostError};
@@ -113,6 +116,7 @@ pub use transport::SendError;
 
 pub use sockeye_proto::handshake::OriginPolicy;
 pub use sockeye_proto::http::{BadHeader, Header, Headers};
+pub use sockeye_proto::proxy::{BadProxy, BadTunnel, Proxy, ProxyKind, TunnelError};
 pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
 pub use sockeye_sys::{
     Address, BadAddress, Credentials, Identity, Interest, LockFile, Readiness, TcpKeepalive,

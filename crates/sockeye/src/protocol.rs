@@ -1,6 +1,6 @@
 //! The application's side of a WebSocket: one object per protocol, a session per connection.
 
-use crate::connect::ConnectError;
+use crate::connect::{ConnectError, LinkUp, Outage, Retry};
 use crate::handle::Key;
 use crate::handshake::{Handshake, Reject};
 use crate::lent::{Conn, Connections, Permit};
@@ -22,6 +22,7 @@ use crate::slots::ConnId;
 /// | [`receive`](Self::receive) or [`chunk`](Self::chunk) | data came | `RECEIVE`, `CLIENT_RECEIVE` |
 /// | [`writable`](Self::writable) | asked for, and the socket can take data | `SERVER_WRITEABLE`, `CLIENT_WRITEABLE` |
 /// | [`closed`](Self::closed) | exactly once after `upgrade` succeeded | `CLOSED` |
+/// | [`link_up`](Self::link_up), [`link_down`](Self::link_down) | of connections that are opened again |  |
 /// | [`connect_failed`](Self::connect_failed) | instead of `upgrade` and `closed` | `CLIENT_CONNECTION_ERROR` |
 pub trait Protocol: 'static {
     /// What each connection has of its own: made by `upgrade`, lent as
@@ -105,6 +106,22 @@ pub trait Protocol: 'static {
         closed: Closed,
     ) {
         let _ = (connections, id, session, closed);
+    }
+
+    /// A connection that is opened again by a policy ([`Connect::reconnect`](crate::Connect)) is
+    /// open, for the first time or once more; [`open`](Self::open) has just returned. The place to
+    /// subscribe, and to ask for what was missed.
+    fn link_up(&mut self, conn: &mut Conn<'_, Self>, up: &LinkUp<'_>) -> Action {
+        let _ = (conn, up);
+        Action::Continue
+    }
+
+    /// A connection that is opened again by a policy has failed or ended: here both are told in
+    /// one place, and it is decided whether and when it is opened again. The connection's own
+    /// [`connect_failed`](Self::connect_failed) or [`closed`](Self::closed) comes right after.
+    fn link_down(&mut self, connections: Connections<'_>, outage: &Outage<'_>) -> Retry {
+        let _ = (connections, outage);
+        Retry::AsPlanned
     }
 
     /// A connection that [`Connections::connect`] began did not come about.

@@ -1,6 +1,6 @@
 //! A protocol without its type: what the engine calls.
 
-use crate::connect::ConnectError;
+use crate::connect::{ConnectError, LinkUp, Outage, Retry};
 use crate::handshake::{Handshake, Reject};
 use crate::lent::{Conn, Connections, Permit};
 use crate::message::{Action, Chunk, Closed, Message};
@@ -30,6 +30,8 @@ pub(crate) trait Service {
     fn notified(&mut self, core: &Core, notice: Box<dyn Any + Send>);
     fn closed(&mut self, core: &Core, at: At, closed: Closed);
     fn connect_failed(&mut self, core: &Core, id: ConnId, error: ConnectError);
+    fn link_up(&mut self, core: &Core, at: At, up: &LinkUp<'_>) -> Action;
+    fn link_down(&mut self, core: &Core, outage: &Outage<'_>) -> Retry;
 }
 
 /// A registered protocol and the sessions of its connections.
@@ -114,6 +116,16 @@ impl<P: Protocol> Service for Registered<P> {
                 self.protocol.closed(Connections::new(core), at.id, session, closed);
             });
         }
+    }
+
+    fn link_up(&mut self, core: &Core, at: At, up: &LinkUp<'_>) -> Action {
+        self.with(core, at, "link_up", |protocol, conn| protocol.link_up(conn, up))
+    }
+
+    fn link_down(&mut self, core: &Core, outage: &Outage<'_>) -> Retry {
+        core.callback("link_down", Some(self.id), Some(outage.id), || {
+            self.protocol.link_down(Connections::new(core), outage)
+        })
     }
 
     fn connect_failed(&mut self, core: &Core, id: ConnId, error: ConnectError) {

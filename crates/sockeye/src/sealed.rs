@@ -259,8 +259,10 @@ impl Engine {
         let state = self.core.state.get_mut();
         state.ship(id);
         match self.kind(id) {
-            Kind::Gone => {}
-            Kind::Dialing | Kind::Answer => self.connect_failed(id, ConnectError::Tls(error)),
+            Kind::Gone | Kind::Attempt => {}
+            Kind::Dialing | Kind::Tunnel | Kind::Answer => {
+                self.connect_failed(id, ConnectError::Tls(error))
+            }
             Kind::WebSocket => {
                 self.websocket_ended(id, By::Peer, Cause::Tls(error));
                 self.core.state.get_mut().drain(id);

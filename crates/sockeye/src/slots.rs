@@ -257,7 +257,7 @@ impl Slots {
             .iter()
             .flatten()
             .enumerate()
-            .filter(|(_, slot)| !slot.phase.is_vacant())
+            .filter(|(_, slot)| slot.phase.is_connection())
             .map(|(index, slot)| ConnId { index: index as u32, generation: slot.generation })
     }
 

@@ -3,6 +3,7 @@
 
 use crate::config::Limits;
 use crate::conn::Phase;
+use crate::connect::Links;
 use crate::drain::Drain;
 use crate::handle::Inbox;
 use crate::handshake::Verdict;
@@ -86,6 +87,9 @@ pub(crate) struct State {
     /// `None`: permessage-deflate is neither offered nor accepted.
     pub(crate) deflaters: Option<Box<Deflaters>>,
     pub(crate) resolver: Resolver,
+    /// Slots that are no connections: attempts to connect.
+    pub(crate) attempts: usize,
+    pub(crate) links: Links,
     /// Register write interest for every request, for hosts that count on seeing it.
     pub(crate) announce_writes: bool,
     /// Whether a `Forget` must be announced before a descriptor may be closed.
@@ -142,6 +146,8 @@ impl State {
             inflaters: Inflaters::new(),
             deflaters: None,
             resolver: Resolver::new(inbox),
+            attempts: 0,
+            links: Links::default(),
             announce_writes: false,
             announce_forgets: false,
             stopping: false,
@@ -199,6 +205,7 @@ impl State {
         if self.slots.get(id).is_none() {
             return;
         }
+        self.drop_attempts(id);
         self.log_ended(id, why);
         self.lines.forget(id);
         self.wheel.disarm(&mut self.slots, id.index);
@@ -230,6 +237,7 @@ impl State {
         match kind {
             Deadline::None => Duration::MAX,
             Deadline::Connect => self.limits.connect,
+            Deadline::Proxy => self.limits.proxy,
             Deadline::Handshake => self.limits.handshake,
             Deadline::KeepAlive => self.limits.keep_alive,
             Deadline::Exchange => self.limits.exchange,
@@ -401,8 +409,9 @@ impl Slot {
         let writes = tail || (announce_writes && self.flags.has(Flags::WANTS));
         let reads = match &self.phase {
             Phase::Vacant { .. } => false,
-            Phase::Dialing(_) => return Interest::WRITE,
-            Phase::Answer(_) | Phase::Request(_) => true,
+            Phase::Dialing(_) => false,
+            Phase::Attempt { .. } => return Interest::WRITE,
+            Phase::Tunnel(_) | Phase::Answer(_) | Phase::Request(_) => true,
             Phase::Draining => !self.flags.has(Flags::EOF),
             Phase::Exchange(exchange) => exchange.reads_body(),
             Phase::Waiting(_) => false,

@@ -20,6 +20,8 @@ pub(crate) enum Deadline {
     None,
     /// Name look-up and TCP connect.
     Connect,
+    /// The tunnel that a proxy was asked for.
+    Proxy,
     /// The opening handshake, or a request head.
     Handshake,
     /// The next request on a kept-alive connection.

@@ -259,7 +259,7 @@ fn a_connection_that_could_not_be_opened_has_a_line() {
         world.connections(|all| all.connect(&connect, key.id())).expect("it begins");
         let mut peer = Peer::accept(&listener, world.turns());
         peer.expect_head();
-        peer.send("HTTP/1.1 404 Not Found\r\n\r\n");
+        peer.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
         world.until_connections(0);
         let line = only(Levels::INFO);
         assert!(

@@ -2,6 +2,7 @@
 
 mod client;
 mod closing;
+mod dialing;
 mod drain;
 mod echo;
 mod external;

@@ -252,7 +252,7 @@ fn a_server_that_never_answers_runs_into_the_deadline() {
     server.expect_bytes(100); // of the ClientHello
     clients.world.wind(std::time::Duration::from_secs(11));
     let (_, text) = clients.failure.take().expect("the deadline");
-    assert_eq!(text, "not connected within 10s");
+    assert_eq!(text, "TLS was not agreed on within 10s");
 }
 
 #[test]

@@ -1,0 +1,225 @@
+//! Why a connection was not opened: which step failed, and how.
+
+use crate::tls::TlsError;
+use sockeye_proto::BadExtension;
+use sockeye_proto::handshake::{BadRequest, Mismatch};
+use sockeye_proto::http::{HeadError, reason_phrase};
+use sockeye_proto::proxy::{BadProxy, BadTunnel, Proxy, TunnelError};
+use sockeye_proto::uri::UrlError;
+use sockeye_sys::Address;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// Which step of opening a connection failed, and how. Its text is one line, whatever the other
+/// end sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is no WebSocket URL.
+    Url(UrlError),
+    /// The address is `wss://`, and this build has no TLS.
+    NoTls,
+    /// A string of the request is not allowed in it.
+    Request(BadRequest),
+    /// What is said to be a proxy is none that can be used.
+    BadProxy {
+        /// The variable of the environment that says so.
+        variable: Option<&'static str>,
+        /// What is wrong with it.
+        error: BadProxy,
+    },
+    /// The proxy cannot be asked for this.
+    BadTunnel(BadTunnel),
+    /// A protocol is not registered with this context.
+    NoSuchProtocol,
+    /// [`Limits::connections`](crate::Limits::connections) are in use.
+    TooManyConnections,
+    /// The context is shutting down.
+    ShuttingDown,
+    /// A name could not be looked up.
+    LookUp {
+        /// The name.
+        host: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// No address could be connected to; what each said, in the order of their failing. Those that
+    /// had not answered at the deadline are of the kind `TimedOut`.
+    Tcp(Vec<(Address, io::Error)>),
+    /// The proxy refused a tunnel; inside [`Proxy`](Self::Proxy).
+    Tunnel(TunnelError),
+    /// Up to the tunnel's end it is the proxy that could not be looked up, connected to, waited
+    /// for or talked into it.
+    Proxy {
+        /// Which it was.
+        proxy: Proxy,
+        /// What went wrong with it.
+        error: Box<ConnectError>,
+    },
+    /// The deadline of a step passed.
+    TimedOut {
+        /// The step.
+        step: Step,
+        /// The deadline: [`Limits::connect`](crate::Limits::connect),
+        /// [`proxy`](crate::Limits::proxy) or [`handshake`](crate::Limits::handshake).
+        after: Duration,
+    },
+    /// TLS could not be set up or agreed on.
+    Tls(TlsError),
+    /// The connection broke, or ended, in this step.
+    Lost {
+        /// The step.
+        step: Step,
+        /// How.
+        error: io::Error,
+    },
+    /// The server's answer is no HTTP.
+    Head(HeadError),
+    /// The server answered in HTTP, with another status than 101.
+    Status(Box<HttpAnswer>),
+    /// The server's answer is not the one the handshake asks for.
+    Answer(Mismatch),
+    /// The server's answer does not fit the extensions that were offered.
+    Extension(BadExtension),
+    /// Our protocol's [`upgrade`](crate::Protocol::upgrade) turned the answer down.
+    Rejected(crate::Reject),
+    /// The connection was aborted before it was open.
+    Aborted,
+}
+
+/// A step of opening a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Looking up the name, of the server or of the proxy.
+    LookUp,
+    /// Connecting by TCP.
+    Tcp,
+    /// Asking the proxy for a tunnel.
+    Proxy,
+    /// Agreeing on TLS; counted to the handshake's deadline.
+    Tls,
+    /// The opening handshake.
+    Handshake,
+}
+
+impl ConnectError {
+    /// Whose fault it is: this proxy's.
+    pub(super) fn of_proxy(self, proxy: &Proxy) -> Self {
+        Self::Proxy { proxy: proxy.clone(), error: Box::new(self) }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(error) => write!(f, "bad address: {error}"),
+            Self::NoTls => f.write_str("bad address: wss:// needs TLS, which this build has not"),
+            Self::Request(error) => write!(f, "bad request: {error}"),
+            Self::BadProxy { variable: None, error } => write!(f, "bad proxy: {error}"),
+            Self::BadProxy { variable: Some(variable), error } => {
+                write!(f, "bad proxy in the environment, {variable}: {error}")
+            }
+            Self::BadTunnel(error) => error.fmt(f),
+            Self::NoSuchProtocol => f.write_str("the protocol is not registered"),
+            Self::TooManyConnections => f.write_str("too many connections"),
+            Self::ShuttingDown => f.write_str("the context is shutting down"),
+            Self::LookUp { host, error } => write!(f, "name look-up of {host} failed: {error}"),
+            Self::Tcp(tries) => tcp(f, tries),
+            Self::Tunnel(error) => error.fmt(f),
+            Self::Proxy { proxy, error } => write!(f, "proxy {proxy}: {error}"),
+            Self::TimedOut { step, after } => match step {
+                Step::LookUp => write!(f, "name look-up without an answer for {after:?}"),
+                Step::Tcp => write!(f, "no connection within {after:?}"),
+                Step::Proxy => write!(f, "no tunnel within {after:?}"),
+                Step::Tls => write!(f, "TLS was not agreed on within {after:?}"),
+                Step::Handshake => {
+                    write!(f, "the server did not answer the handshake within {after:?}")
+                }
+            },
+            Self::Tls(error) => error.fmt(f),
+            Self::Lost { step: Step::Proxy, error } => {
+                write!(f, "connection lost before there was a tunnel: {error}")
+            }
+            Self::Lost { step: Step::Tls, error } => {
+                write!(f, "connection lost while TLS was being agreed on: {error}")
+            }
+            Self::Lost { step: Step::LookUp | Step::Tcp | Step::Handshake, error } => {
+                write!(f, "connection lost during the handshake: {error}")
+            }
+            Self::Head(error) => write!(f, "the server's answer is no HTTP: {error}"),
+            Self::Status(answer) => write!(f, "the server refused the handshake: {answer}"),
+            Self::Answer(mismatch) => write!(f, "the server refused the handshake: {mismatch}"),
+            Self::Extension(error) => error.fmt(f),
+            Self::Rejected(reject) => write!(f, "answer turned down: {reject}"),
+            Self::Aborted => f.write_str("aborted"),
+        }
+    }
+}
+
+fn tcp(f: &mut fmt::Formatter<'_>, tries: &[(Address, io::Error)]) -> fmt::Result {
+    if tries.is_empty() {
+        return f.write_str("could not connect: there is no address");
+    }
+    f.write_str("could not connect")?;
+    for (i, (address, error)) in tries.iter().enumerate() {
+        write!(f, "{} to {address}: {error}", if i == 0 { "" } else { "," })?;
+    }
+    Ok(())
+}
+
+impl std::error::Error for ConnectError {}
+
+/// A server's answer to a handshake that is not 101.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HttpAnswer {
+    /// The status.
+    pub status: u16,
+    /// The reason phrase beside it; what is usual if there was none.
+    pub reason: String,
+    /// Where a redirection leads to. It is not followed.
+    pub location: Option<String>,
+    /// After how long the server wants to be asked again.
+    pub retry_after: Option<Duration>,
+    /// The first bytes of the body, [`BODY_BYTES`](Self::BODY_BYTES) at most, as far as they came
+    /// within [`BODY_WITHIN`](Self::BODY_WITHIN) of the head.
+    pub body: Vec<u8>,
+}
+
+impl HttpAnswer {
+    /// How much of a body is kept.
+    pub const BODY_BYTES: usize = 1024;
+    /// How long a body is waited for.
+    pub const BODY_WITHIN: Duration = Duration::from_secs(1);
+    /// How many characters of a text by the server its [`Display`](fmt::Display) shows.
+    const SHOWN: usize = 200;
+
+    pub(super) fn reason(status: u16, sent: &str) -> String {
+        if sent.is_empty() { reason_phrase(status).to_owned() } else { sent.to_owned() }
+    }
+}
+
+impl fmt::Display for HttpAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it answered {} {}, not 101", self.status, shown(&self.reason))?;
+        if let Some(location) = &self.location {
+            write!(f, ", and sends on to {}", shown(location))?;
+        }
+        if let Some(after) = self.retry_after {
+            write!(f, ", and wants to be asked again after {after:?}")?;
+        }
+        let body = String::from_utf8_lossy(&self.body);
+        let body = body.trim();
+        if body.is_empty() { Ok(()) } else { write!(f, "; it says \"{}\"", shown(body)) }
+    }
+}
+
+/// A server's text made fit for one line, and cut short.
+fn shown(text: &str) -> String {
+    let mut characters = text.chars();
+    let start: String = characters.by_ref().take(HttpAnswer::SHOWN).collect();
+    let dots = if characters.next().is_some() { "…" } else { "" };
+    format!("{}{dots}", start.escape_debug())
+}
