@@ -62,6 +62,7 @@ mod conn;
 mod connect;
 mod context;
 mod daemon;
+mod deadlines;
 mod dispatch;
 mod drain;
 mod engine;

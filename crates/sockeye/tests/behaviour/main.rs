@@ -17,6 +17,7 @@ mod interest;
 mod keepalive;
 mod later;
 mod lines;
+mod links;
 mod negotiation;
 mod pausing;
 mod play;
