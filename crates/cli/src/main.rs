@@ -8,7 +8,7 @@
 //! | the echo server | `echo.rs` |
 //! | the client | `connect/` |
 //! | random fragments, checked | `fraggle/` |
-//! | the load generator | `bench/` |
+//! | round trips; the load generator | `ping/`; `bench/` |
 //! | what both servers do alike | `server.rs` |
 //! | lock file and background; systemd | `background.rs`; `service.rs` |
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ mod ending;
 mod fraggle;
 mod logging;
 mod man;
+mod ping;
 mod renewal;
 mod serve;
 mod server;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Ok(Args { command: Command::Connect(args) }) => connect::run(&args),
         Ok(Args { command: Command::Fraggle(args) }) => fraggle::run(&args),
         Ok(Args { command: Command::Bench(args) }) => bench::run(&args),
+        Ok(Args { command: Command::Ping(args) }) => ping::run(&args),
         Ok(Args { command: Command::Man(args) }) => man::run(&args),
         Err(ending) => ending,
     };

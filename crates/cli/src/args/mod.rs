@@ -12,6 +12,7 @@ mod man;
 mod misuse;
 mod number;
 mod peers;
+mod ping;
 mod request;
 mod serve;
 mod service;
@@ -27,6 +28,7 @@ pub(crate) use listen::{ListenArgs, Place};
 pub(crate) use log::{LogArgs, LogTo};
 pub(crate) use man::ManArgs;
 pub(crate) use peers::PeerArgs;
+pub(crate) use ping::PingArgs;
 pub(crate) use request::RequestArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use service::ServiceArgs;
@@ -64,6 +66,9 @@ pub(crate) enum Command {
     /// Talk to a server: lines in, lines out.
     #[command(after_help = connect::EXAMPLES)]
     Connect(ConnectArgs),
+    /// Ping a server: a line for each reply, and statistics.
+    #[command(after_help = ping::EXAMPLES)]
+    Ping(PingArgs),
     /// Measure an echo server: throughput, latencies, and whether every echo is right.
     #[command(after_help = bench::EXAMPLES)]
     Bench(BenchArgs),

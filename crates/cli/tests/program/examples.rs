@@ -120,6 +120,11 @@ fn the_examples_of_connect_run() {
 }
 
 #[test]
+fn the_examples_of_ping_run() {
+    run_examples(&["help", "ping"]);
+}
+
+#[test]
 fn the_examples_of_bench_run() {
     run_examples(&["bench", "--help"]);
 }
@@ -137,7 +142,7 @@ fn every_command_is_among_these() {
     let names: Vec<&str> = names.filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(
         names,
-        ["serve", "echo", "connect", "bench", "fraggle", "help"],
+        ["serve", "echo", "connect", "ping", "bench", "fraggle", "help"],
         "a test is missing above"
     );
 }

@@ -19,6 +19,7 @@ mod man;
 mod mirror;
 mod namespace;
 mod page;
+mod ping;
 mod run;
 mod scratch;
 mod service;

@@ -5,11 +5,12 @@ use crate::scratch::Scratch;
 use std::fs;
 use std::process::Command;
 
-const PAGES: [(&str, &[&str]); 6] = [
+const PAGES: [(&str, &[&str]); 7] = [
     ("sockeye.1", &["--help"]),
     ("sockeye-serve.1", &["serve", "--help"]),
     ("sockeye-echo.1", &["echo", "--help"]),
     ("sockeye-connect.1", &["connect", "--help"]),
+    ("sockeye-ping.1", &["ping", "--help"]),
     ("sockeye-bench.1", &["bench", "--help"]),
     ("sockeye-fraggle.1", &["fraggle", "--help"]),
 ];

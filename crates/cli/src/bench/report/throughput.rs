@@ -29,11 +29,12 @@ pub(super) fn plot(intervals: &[Interval]) -> String {
             Grouped(rate(interval).round() as u64),
         ));
     }
+    // In whole milliseconds, which add up without a rest.
     let (_, step) = frame::scale(whole * 1000.0);
     let mut mark = 0.0;
-    while mark <= whole {
-        picture.mark_below(x(mark), &format!("{mark}"));
-        mark += step / 1000.0;
+    while mark <= whole * 1000.0 {
+        picture.mark_below(x(mark / 1000.0), &(mark / 1000.0).to_string());
+        mark += step;
     }
     picture.name_below("seconds");
     picture.finish()
