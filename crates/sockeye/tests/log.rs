@@ -57,9 +57,39 @@ fn say(text: &str) {
     log::emit(Levels::NOTICE, format_args!("{text}"));
 }
 
+/// A logger of the `log` crate.
+struct Facade(Mutex<Vec<String>>);
+
+static FACADE: Facade = Facade(Mutex::new(Vec::new()));
+
+impl ::log::Log for Facade {
+    fn enabled(&self, _: &::log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &::log::Record<'_>) {
+        let (level, target) = (record.level(), record.target());
+        self.0.lock().unwrap().push(format!("{level} {target} {}", record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+/// What happens before a program has set an emitter.
+fn without_an_emitter_the_log_crate_gets_the_messages() {
+    ::log::set_logger(&FACADE).expect("it is the first");
+    ::log::set_max_level(::log::LevelFilter::Info);
+    say("a\nb");
+    log::emit(Levels::WARN, format_args!("c"));
+    log::emit(Levels::INFO, format_args!("off")); // for the library
+    let got = std::mem::take(&mut *FACADE.0.lock().unwrap());
+    assert_eq!(got, ["INFO sockeye a\\nb", "WARN sockeye c"]);
+}
+
 #[test]
 fn emitters_can_neither_hang_nor_break_who_logs() {
     panic::set_hook(Box::new(|_| {})); // the panics below are meant
+    without_an_emitter_the_log_crate_gets_the_messages();
     let wild = Arc::new(Wild::default());
     log::set_emitter(Arc::clone(&wild));
 

@@ -11,10 +11,9 @@ Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
 130 or 143 ended at once by SIGINT or SIGTERM.
 
 Examples:
-  sockeye echo --port 0                          any free port; stdout says which
+  sockeye echo --port 0 --origin any             any free port, pages of any site
   sockeye echo --tls-self-signed                 at wss://127.0.0.1:7681
-  sockeye echo --listen unix:@echo               at a name without a file
-  sockeye echo --origin https://example.com      for pages of this site";
+  sockeye echo --listen unix:@echo               at a name without a file";
 
 /// Options of `sockeye echo`.
 #[derive(Debug, clap::Args)]

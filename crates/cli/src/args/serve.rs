@@ -10,8 +10,7 @@ Exit status: 0 ended by one signal, 1 could not listen, 2 wrong usage,
 130 or 143 ended at once by SIGINT or SIGTERM.
 
 Examples:
-  sockeye serve --port 8080 --bind 0.0.0.0       for other machines too
-  sockeye serve --drain 30s -d 15                a gentle end; a line per connection on stderr
+  sockeye serve --bind 0.0.0.0 --drain 30s -d 15       for other machines; logs each connection
   sockeye serve --daemonize --lock /run/sockeye.lock
   sockeye serve --listen [::1]:7681 --listen unix:/run/sockeye.sock --socket-mode 660";
 

@@ -19,13 +19,13 @@ const SERVERS: [(&str, &str); 3] = [
 /// Where the example of a daemon has its lock.
 const LOCK: &str = "/run/sockeye.lock";
 
-/// Runs the examples of a command: those at the end of its help, of which there are three at least.
+/// Runs the examples of a command: those at the end of its help, of which there are three.
 fn run_examples(help: &[&str]) {
     let (status, text, _) = run(help);
     assert_eq!(status, Some(0), "{help:?}");
     let (_, examples) = text.split_once("\nExamples:\n").expect("help has examples");
     let examples: Vec<&str> = examples.lines().map(example).collect();
-    assert!(examples.len() >= 3, "help ends with three examples at least: {examples:#?}");
+    assert_eq!(examples.len(), 3, "help ends with three examples: {examples:#?}");
     for example in examples {
         let Some(place) = namespace::or_skip(place()) else { return };
         println!("{example}");
