@@ -104,7 +104,7 @@ pub(crate) fn once(
 ) -> Result<Measured, String> {
     let running = Running::start(server)?;
     let (rate, latency) = match server.peer {
-        Peer::Floor => (raw(tools, &running, cell, pace)?, None),
+        Peer::Floor | Peer::FloorUring => (raw(tools, &running, cell, pace)?, None),
         Peer::Sockeye
         | Peer::Uwebsockets
         | Peer::Least

@@ -14,6 +14,8 @@ pub(crate) enum Peer {
     Uwebsockets,
     /// Receives, and sends the same bytes back.
     Floor,
+    /// The same over io_uring(7).
+    FloorUring,
     /// The least that can be called a WebSocket server.
     Least,
     Fastwebsockets,
@@ -21,10 +23,11 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Sockeye,
         Self::Uwebsockets,
         Self::Floor,
+        Self::FloorUring,
         Self::Least,
         Self::Fastwebsockets,
         Self::Tungstenite,
@@ -36,6 +39,7 @@ impl Peer {
             Self::Sockeye => "sockeye",
             Self::Uwebsockets => "uwebsockets",
             Self::Floor => "floor",
+            Self::FloorUring => "floor-uring",
             Self::Least => "least",
             Self::Fastwebsockets => "fastwebsockets",
             Self::Tungstenite => "tungstenite",
@@ -48,6 +52,7 @@ impl Peer {
             Self::Sockeye => "Sockeye",
             Self::Uwebsockets => "uWebSockets",
             Self::Floor => "the floor",
+            Self::FloorUring => "the floor, io_uring",
             Self::Least => "least possible",
             Self::Fastwebsockets => "fastwebsockets",
             Self::Tungstenite => "tokio-tungstenite",
@@ -58,7 +63,7 @@ impl Peer {
     /// who does not look at them.
     pub(crate) fn takes(self, cell: &Cell) -> bool {
         match self {
-            Self::Floor | Self::Least => cell.matter == Matter::Binary,
+            Self::Floor | Self::FloorUring | Self::Least => cell.matter == Matter::Binary,
             Self::Sockeye | Self::Uwebsockets | Self::Fastwebsockets | Self::Tungstenite => true,
         }
     }
@@ -71,8 +76,9 @@ impl Peer {
                 (place.target.join("release/sockeye"), args.map(str::to_owned).to_vec())
             }
             Self::Uwebsockets => (uwebsockets(place)?, vec!["0".to_owned()]),
-            Self::Floor => (reference(place, "floor")?, vec![]),
-            Self::Least => (reference(place, "least")?, vec![]),
+            Self::Floor => (reference(place, "floor", &[])?, vec![]),
+            Self::FloorUring => (reference(place, "floor_uring", &["-luring"])?, vec![]),
+            Self::Least => (reference(place, "least", &[])?, vec![]),
             Self::Fastwebsockets | Self::Tungstenite => {
                 (rust(place)?.join(self.name()), vec!["0".to_owned()])
             }
@@ -104,19 +110,19 @@ impl Tools {
         run(&mut place.cargo(&["build", "--release", "--package", "sockeye-cli"]))?;
         Ok(Self {
             sockeye: place.target.join("release/sockeye"),
-            raw_load: reference(place, "raw_load")?,
+            raw_load: reference(place, "raw_load", &[])?,
             missing: Vec::new(),
         })
     }
 }
 
 /// A program of `benches/reference`.
-fn reference(place: &Place, name: &str) -> Result<PathBuf, String> {
+fn reference(place: &Place, name: &str, libraries: &[&str]) -> Result<PathBuf, String> {
     let source = place.root.join("benches/reference").join(name).with_extension("c");
     let program = place.peers()?.join(name);
     let mut gcc = Command::new("gcc");
     gcc.args(["-O3", "-flto=auto", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-o"]);
-    run(gcc.arg(&program).arg(source))?;
+    run(gcc.arg(&program).arg(source).args(libraries))?;
     Ok(program)
 }
 
