@@ -37,7 +37,7 @@ export async function startServer(...args) {
   const failed = once(child, 'error').then(([error]) => Promise.reject(error));
   const ended = once(child, 'exit').then(([code]) => [`(it exited with ${code})`]);
   const [line] = await Promise.race([once(lines, 'line'), ended, failed]);
-  const found = /^listening on (?:ws|http):\/\/127\.0\.0\.1:(\d+)\/?$/.exec(line);
+  const found = /^listening on (?:ws|http)s?:\/\/127\.0\.0\.1:(\d+)\/?$/.exec(line);
   if (!found) throw new Error(`expected \`listening on …\`, got ${line}`);
   const port = Number(found[1]);
   return { port, ws: `ws://127.0.0.1:${port}/`, http: `http://127.0.0.1:${port}/`, child };

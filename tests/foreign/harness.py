@@ -1,5 +1,6 @@
 """What the Python tests share: the program under test, named cases, a limit on the whole run."""
 
+import asyncio
 import faulthandler
 import os
 import re
@@ -27,13 +28,13 @@ def program():
 class Server:
     """`sockeye COMMAND --port 0 …`, ready once it is constructed."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, log=None):
         self.process = subprocess.Popen(
-            [program(), *args, "--port", "0"], stdout=subprocess.PIPE, text=True
+            [program(), *args, "--port", "0"], stdout=subprocess.PIPE, stderr=log, text=True
         )
         _children.append(self.process)
         line = self.process.stdout.readline()
-        found = re.fullmatch(r"listening on (?:ws|http)://127\.0\.0\.1:(\d+)/?\n", line)
+        found = re.fullmatch(r"listening on (?:ws|http)s?://127\.0\.0\.1:(\d+)/?\n", line)
         if not found:
             raise AssertionError(f"expected `listening on …`, got {line!r}")
         self.port = int(found[1])
@@ -43,6 +44,18 @@ class Server:
     def _drain(self):
         for _ in self.process.stdout:
             pass
+
+    def hang_up(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    async def logged(self, what):
+        """Waits for a line of the log that has this in it."""
+        while True:
+            line = await asyncio.to_thread(self.process.stderr.readline)
+            if not line:
+                raise AssertionError(f"the log ended before {what!r}")
+            if what in line:
+                return
 
     def terminate(self):
         """Asks the server to end; gives its exit status."""
@@ -54,6 +67,12 @@ def start(*args, **kwargs):
     """Starts the program with its three streams piped."""
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process = subprocess.Popen([program(), *args], **pipes, **kwargs)
+    _children.append(process)
+    return process
+
+
+def own(process):
+    """Has a process that was started elsewhere end with the run."""
     _children.append(process)
     return process
 

@@ -44,6 +44,29 @@ pub(crate) fn node(place: &Place) -> Outcome {
     })
 }
 
+/// TLS, with what others speak it: OpenSSL, curl, nginx, Python, Node, and `tlslite-ng`, which
+/// breaks it.
+pub(crate) fn tls(place: &Place) -> Outcome {
+    outcome(place, || {
+        tools::tls()?;
+        let interpreter = tools::python(place)?;
+        meet_each(&["tls.py", "tls_hostile.py", "node_tls.mjs"], |name| {
+            let path = format!("tests/foreign/{name}");
+            if name.ends_with(".mjs") {
+                return meet(place, script(place, &path)?);
+            }
+            let mut command = place.command(&interpreter, &[&path]);
+            command.env("PYTHONDONTWRITEBYTECODE", "1");
+            meet(place, command)
+        })
+    })
+}
+
+/// Chromium, under TLS.
+pub(crate) fn browser_tls(place: &Place) -> Outcome {
+    outcome(place, || meet(place, browser_script(place, "tests/browser/tls.mjs")?))
+}
+
 /// Runs every script, though one fails; all that failed speak.
 fn meet_each(scripts: &[&str], meet: impl Fn(&str) -> Result<(), Trouble>) -> Result<(), Trouble> {
     let mut failures = Vec::new();

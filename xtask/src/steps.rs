@@ -61,6 +61,18 @@ pub(crate) const ALL: &[Step] = &[
         run: foreign::glib,
     },
     Step {
+        name: "foreign-tls",
+        about: "OpenSSL, curl, nginx, Python and Node under TLS, and tlslite-ng against it",
+        slow: false,
+        run: foreign::tls,
+    },
+    Step {
+        name: "browser-tls",
+        about: "headless Chromium under TLS",
+        slow: false,
+        run: foreign::browser_tls,
+    },
+    Step {
         name: "browser-echo",
         about: "headless Chromium's WebSocket against echo",
         slow: false,

@@ -10,7 +10,8 @@ use crate::place::Place;
 use crate::run::run;
 
 /// Python packages of the foreign clients.
-const PYTHON_PACKAGES: &[&str] = &["websockets==17.4"];
+const PYTHON_PACKAGES: &[&str] =
+    &["websockets==17.4", "tlslite-ng==0.8.2", "ecdsa==0.19.2", "six==1.17.0"];
 /// The Autobahn test suite.
 const AUTOBAHN_PACKAGES: &[&str] = &["kosoku==0.1.0"];
 /// npm packages of the foreign clients and the browser tests.
@@ -82,6 +83,26 @@ pub(crate) fn glib() -> Result<(), Trouble> {
     }
     let line = "needs GLib's development files: apt install libglib2.0-dev pkg-config";
     Err(Trouble::Lacking(line.to_owned()))
+}
+
+/// Programs that the tests of TLS meet, by the packages they are in.
+pub(crate) fn tls() -> Result<(), Trouble> {
+    let lacks = |program: &str| {
+        let path = env::var_os("PATH").unwrap_or_default();
+        // nginx lies where only root looks.
+        let dirs = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+        !dirs.into_iter().any(|dir| dir.join(program).is_file())
+    };
+    let packages = [("openssl", "openssl"), ("curl", "curl"), ("nginx", "nginx-light")];
+    let lacking = packages.iter().filter(|(program, _)| lacks(program));
+    let lacking: Vec<&str> = lacking.map(|(_, package)| *package).collect();
+    match lacking.is_empty() {
+        true => Ok(()),
+        false => {
+            let packages = lacking.join(" ");
+            Err(Trouble::Lacking(format!("needs programs for TLS: apt install {packages}")))
+        }
+    }
 }
 
 /// A Chromium that is on this machine.

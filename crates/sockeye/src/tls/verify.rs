@@ -214,8 +214,14 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let result = self.chains.verify_client_cert(leaf, intermediates, now);
-        result.inspect_err(|_| note_certificate(leaf, &self.provider))
+        self.chains.verify_client_cert(leaf, intermediates, now).map_err(|error| {
+            note_certificate(leaf, &self.provider);
+            // A certificate of a CA's kind that signed itself says something else otherwise.
+            match is_self_signed(leaf, &self.provider) {
+                true => CertificateError::UnknownIssuer.into(),
+                false => error,
+            }
+        })
     }
 
     fn verify_tls12_signature(
