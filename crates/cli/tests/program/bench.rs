@@ -340,3 +340,17 @@ fn people_are_told_the_same_in_words() {
         assert!(stdout.contains(words), "{words}: {stdout}");
     }
 }
+
+#[test]
+fn through_tls_it_is_the_same() {
+    let server = Server::start(&["echo", "--tls-self-signed"], "wss");
+    let url = format!("wss://{}", server.address);
+    for size in ["32", "1M"] {
+        let options = ["--insecure", "--connections", "3", "--depth", "4", "--count", "30"];
+        let result = measure(&url, &[&options, &["--size", size][..]].concat());
+        assert_eq!(count(&result, "/messages/echoed"), 30, "{size}");
+    }
+    let (status, stdout, stderr) = run(&["bench", &url]);
+    assert_eq!((status, &*stdout, stderr.lines().count()), (Some(1), "", 1), "{stderr}");
+    assert!(stderr.contains("signed by itself"), "{stderr}");
+}

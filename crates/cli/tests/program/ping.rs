@@ -374,3 +374,14 @@ fn a_stdout_that_nobody_reads_ends_it_quietly() {
         .unwrap();
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
 }
+
+#[test]
+fn through_tls_it_is_the_same() {
+    let server = Server::start(&["echo", "--tls-self-signed"], "wss");
+    let url = format!("wss://{}", server.address);
+    let (status, stdout, stderr) = run(&["ping", &url, "--insecure", "-c", "3", "-i", "1ms"]);
+    assert_eq!((status, &*stderr), (Some(0), ""), "{stdout}");
+    assert_eq!(statistics(&stdout, &url).0, "3 sent, 3 received, 0% loss");
+    let (status, _, stderr) = run(&["ping", &url, "-c", "1"]);
+    assert_eq!((status, stderr.lines().count()), (Some(2), 1), "{stderr}");
+}
