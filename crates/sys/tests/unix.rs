@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::Barrier;
 
 use sockeye_sys::{
     Address, Connect, Interest, ListenOptions, SocketFileOptions, accept, check_listener, connect,
@@ -141,15 +142,17 @@ fn a_socket_in_use_and_what_is_no_stream_socket_are_left_alone() {
 #[test]
 fn of_many_that_find_a_stale_socket_one_listens() {
     let place = Place::new("race");
-    for round in 0..20 {
+    for round in 0..50 {
         let path = place.path(&format!("socket-{round}"));
         drop(UnixListener::bind(&path).unwrap());
+        let together = Barrier::new(8);
         let tries: Vec<_> = std::thread::scope(|scope| {
             let start = || {
                 let (file, options) = plain();
+                together.wait();
                 listen_unix(&path, &file, &options)
             };
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let listening: Vec<_> = tries.iter().flatten().collect();
