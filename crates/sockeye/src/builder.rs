@@ -5,7 +5,7 @@ use crate::config::Limits;
 use crate::context::{BuiltIn, Context, External};
 use crate::engine::Engine;
 use crate::handle::{Inbox, Key};
-use crate::handshake::{Route, Router};
+use crate::handshake::{Proxies, Route, Router};
 use crate::heartbeat::Heartbeat;
 use crate::http::Http;
 use crate::http_service::{Handler, HttpService};
@@ -49,7 +49,7 @@ pub struct Builder {
     limits: Limits,
     tcp: TcpOptions,
     origins: OriginPolicy,
-    proxies: Vec<IpAddr>,
+    proxies: Proxies,
     filter: Option<AcceptFilter>,
     deflate: Option<DeflateOptions>,
     clock: Clock,
@@ -69,7 +69,7 @@ impl Builder {
             limits: Limits::default(),
             tcp: TcpOptions::default(),
             origins: OriginPolicy::default(),
-            proxies: Vec::new(),
+            proxies: Proxies::default(),
             filter: None,
             deflate: Some(DeflateOptions::default()),
             clock: Rc::new(Instant::now),
@@ -159,9 +159,17 @@ impl Builder {
     }
 
     /// Takes the word of reverse proxies at these addresses on which host a browser asked for:
-    /// `X-Forwarded-Host`, or a `Host` that has lost its port.
+    /// `X-Forwarded-Host`, or a `Host` that has lost its port. For those that connect to Unix
+    /// sockets see [`trusted_unix_proxies`](Self::trusted_unix_proxies).
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpAddr>) -> Self {
-        self.proxies = proxies.into_iter().collect();
+        self.proxies.ips = proxies.into_iter().collect();
+        self
+    }
+
+    /// Takes the word of whoever connects to a Unix socket on that too: for a reverse proxy that
+    /// reaches the server by one which nobody else may write to. Not by default.
+    pub fn trusted_unix_proxies(mut self, yes: bool) -> Self {
+        self.proxies.unix = yes;
         self
     }
 

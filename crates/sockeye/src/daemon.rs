@@ -18,9 +18,10 @@ use sockeye_sys::{Detached, LockFile, forks};
 /// [`Context`](crate::Context) is built:
 ///
 /// ```no_run
-/// # use sockeye::Context;
+/// # use sockeye::{Context, log};
 /// fn main() -> std::io::Result<()> {
 ///     let mut daemon = sockeye::daemonize("/run/chat.lock")?;
+///     log::set_emitter(log::Syslog::new("chat")); // standard error leads nowhere from here on
 ///     let mut context = Context::builder().build()?;
 ///     context.listen("127.0.0.1:7681")?;
 ///     daemon.ready()?;

@@ -187,7 +187,7 @@ impl Engine {
         if self.core.state.get_mut().stopping {
             return Err(Refusal::new(503, "The server is shutting down."));
         }
-        let peer = || Some(Connections::new(&self.core).peer(id)?.ip()?.ip());
+        let peer = || Connections::new(&self.core).peer(id);
         let (protocol, subprotocol) = self.router.route(upgrade, peer)?;
         let options = self.core.state.get_mut().deflate_options();
         let deflate = options.and_then(|options| options.accept(upgrade.extensions()));

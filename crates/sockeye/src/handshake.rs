@@ -187,8 +187,24 @@ pub(crate) struct Router {
     /// By registration: its name and what it takes.
     pub(crate) routes: Vec<(String, Route)>,
     pub(crate) origins: OriginPolicy,
-    /// Peers whose word on the host that the browser asked for is taken.
-    pub(crate) proxies: Vec<IpAddr>,
+    pub(crate) proxies: Proxies,
+}
+
+/// Peers whose word on the host that the browser asked for is taken.
+#[derive(Default)]
+pub(crate) struct Proxies {
+    pub(crate) ips: Vec<IpAddr>,
+    /// Those that come by Unix sockets.
+    pub(crate) unix: bool,
+}
+
+impl Proxies {
+    fn trusts(&self, peer: &Address) -> bool {
+        match peer.ip() {
+            Some(address) => self.ips.contains(&address.ip()),
+            None => self.unix,
+        }
+    }
 }
 
 impl Router {
@@ -196,7 +212,7 @@ impl Router {
     pub(crate) fn route<'b>(
         &self,
         upgrade: &UpgradeRequest<'_, 'b>,
-        peer: impl FnOnce() -> Option<IpAddr>,
+        peer: impl FnOnce() -> Option<Address>,
     ) -> Result<(ProtocolId, Option<&'b str>), Refusal> {
         self.check_origin(upgrade, peer)?;
         let path = upgrade.head.path();
@@ -230,13 +246,13 @@ impl Router {
     fn check_origin(
         &self,
         upgrade: &UpgradeRequest<'_, '_>,
-        peer: impl FnOnce() -> Option<IpAddr>,
+        peer: impl FnOnce() -> Option<Address>,
     ) -> Result<(), Refusal> {
         let Err(refused) = self.origins.check(upgrade.origin, upgrade.host()) else {
             return Ok(());
         };
-        let trusted = || peer().is_some_and(|peer| self.proxies.contains(&peer));
-        if !self.proxies.is_empty() && trusted() {
+        let trusted = || peer().is_some_and(|peer| self.proxies.trusts(&peer));
+        if (self.proxies.unix || !self.proxies.ips.is_empty()) && trusted() {
             let mut forwarded = upgrade.head.headers.list("X-Forwarded-Host");
             let host = forwarded.next().unwrap_or(upgrade.host());
             if self.origins.check(upgrade.origin, host).is_ok()

@@ -295,7 +295,14 @@ impl State {
             bytes_out: slot.bytes_out + waiting as u64,
             lasted: lasted.unwrap_or(of_slot),
         };
-        let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+        let mut peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+        // Clients of Unix sockets have no name, but they are somebody.
+        if let Some(who) = slot.fd().and_then(|fd| sockeye_sys::peer_credentials(fd).ok()) {
+            peer = format!("{peer} of user {}", who.uid);
+            if let Some(pid) = who.pid {
+                peer = format!("{peer}, process {pid}");
+            }
+        }
         Some(Facts { id: id.to_string(), client: slot.is_client(), peer, figures })
     }
 }

@@ -72,15 +72,21 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(Context::builder())
+    }
+
+    fn with(mut builder: sockeye::Builder) -> Self {
         let trace = Trace::default();
-        let mut builder = Context::builder();
         let key = builder.register(Hello(trace.clone()));
         Self { context: builder.build().expect("a context"), key, trace }
     }
 
     /// What one connection to `address` gives, from its beginning to its end.
     fn say_hello(&mut self, address: &Address) -> Vec<String> {
-        let connect = Connect::to("ws://localhost/").expect("a URL").via(address.clone());
+        self.connect(Connect::to("ws://localhost/").expect("a URL").via(address.clone()))
+    }
+
+    fn connect(&mut self, connect: Connect) -> Vec<String> {
         self.context.connections().connect(&connect, self.key.id()).expect("it begins");
         let began = Instant::now();
         while !self.context.connections().is_empty() {
@@ -214,6 +220,23 @@ fn sockets_made_elsewhere_are_taken_over_if_they_listen() {
     // Whose file it is, is for whoever has made it to say.
     drop(world);
     assert!(place.path("socket").exists());
+}
+
+#[test]
+fn the_word_of_a_proxy_behind_a_unix_socket_counts_only_if_that_is_said() {
+    let place = Place::new("proxy");
+    for trusted in [false, true] {
+        let mut world = World::with(Context::builder().trusted_unix_proxies(trusted));
+        let at = world.context.listen_at(&Listen::unix(place.path("socket"))).unwrap();
+        let connect = Connect::to("ws://localhost/").unwrap().via(at[0].clone());
+        let connect = connect.origin("https://example.com");
+        let trace = world.connect(connect.header("X-Forwarded-Host", "example.com"));
+        if trusted {
+            assert_eq!(trace, [UNIX, "answered"]);
+        } else {
+            assert!(trace.len() == 1 && trace[0].contains("403"), "{trace:?}");
+        }
+    }
 }
 
 fn refused(result: io::Result<Address>, why: &str) {

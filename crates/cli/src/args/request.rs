@@ -1,7 +1,7 @@
 //! Where a client connects to, and what its request says.
 
 use super::ClientTlsArgs;
-use sockeye::{Connect, ConnectError};
+use sockeye::{Address, Connect, ConnectError};
 
 /// Where to connect, and what the request says.
 #[derive(Debug, clap::Args)]
@@ -10,6 +10,10 @@ pub(crate) struct RequestArgs {
     /// given
     #[arg(value_parser = url)]
     pub(crate) url: String,
+    /// Connect here instead of looking the host up: unix:/path/to/socket, unix:@name, or an IP
+    /// address and port
+    #[arg(long, value_name = "WHERE")]
+    via: Option<Address>,
     /// Offer this subprotocol; give it several times to offer several, the favourite first
     #[arg(long, value_name = "NAME")]
     pub(crate) subprotocol: Vec<String>,
@@ -27,6 +31,9 @@ impl RequestArgs {
     /// The connection that is asked for.
     pub(crate) fn connect(&self) -> Result<Connect, ConnectError> {
         let mut connect = Connect::to(&self.url)?;
+        if let Some(address) = &self.via {
+            connect = connect.via(address.clone());
+        }
         if let Some(tls) = self.tls.client().map_err(ConnectError::Tls)? {
             connect = connect.tls(tls);
         }

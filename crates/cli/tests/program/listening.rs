@@ -186,6 +186,32 @@ fn a_relative_path_is_meant_from_where_it_was_started() {
 }
 
 #[test]
+fn the_client_connects_via_a_unix_socket_and_the_log_says_who_it_was() {
+    let scratch = Scratch::new();
+    let listen = format!("unix:{}", scratch.name("socket"));
+    let (mut program, _) = start(&["echo", "--listen", &listen, "--log", "info"], 1);
+    let mut client = Program::start(&["connect", "ws://localhost/", "--via", &listen, "--count=1"]);
+    client.say(b"hello\n");
+    assert_eq!(client.line(), "hello\n");
+    let id = client.id();
+    assert_eq!(client.verdict(), (Some(0), String::new()));
+    program.signal(Signal::TERM);
+    let (status, log) = program.verdict();
+    assert_eq!(status, Some(0));
+    let user = rustix::process::geteuid().as_raw();
+    let who = format!("from unix: of user {user}, process {id}");
+    assert!(log.contains(&who), "{log}");
+
+    let (status, _, said) =
+        run(&["connect", "ws://localhost/", "--via", &format!("{listen}-missing")]);
+    assert_eq!(status, Some(1));
+    assert!(said.contains(&format!("{listen}-missing")), "{said}");
+    let (status, _, said) = run(&["connect", "ws://localhost/", "--via", "/run/socket"]);
+    assert_eq!(status, Some(2));
+    assert!(said.contains("--via") && said.contains("unix:/path/to/socket"), "{said}");
+}
+
+#[test]
 fn port_and_bind_mean_what_they_meant() {
     let server = Server::start(&["echo", "--bind", "127.0.0.2"], "ws");
     assert_eq!(server.address.ip().to_string(), "127.0.0.2");
