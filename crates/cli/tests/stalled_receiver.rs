@@ -3,10 +3,12 @@
 
 #![cfg(target_os = "linux")]
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 const RECEIVERS: usize = 10_000;
@@ -62,9 +64,11 @@ fn broadcast() {
     assert!(growth < GROWTH_KIB, "{growth} KiB");
 
     let log = BufReader::new(server.log.take().expect("it is taken once"));
+    let watched = watch(Pid::from_child(&server.child));
     let mut lines = log.lines().map(|line| line.expect("the log is text"));
     let end = lines.find(|line| line.contains("closed by") || line.contains("broke"));
-    let end = end.expect("the server goes on");
+    drop(watched);
+    let end = end.expect("the end of the stalled one is logged within a minute");
     assert!(end.contains("timed out"), "{end}");
     send_and_hear(&mut others, MESSAGES);
 
@@ -74,6 +78,18 @@ fn broadcast() {
     assert!(whole < MESSAGES, "all of it had come before the receiver was found to be stalled");
     (0..whole)
         .for_each(|number| assert!(heard[number * (LENGTH + 4)..].starts_with(&frame(number))));
+}
+
+/// Ends the server in a minute, so that waiting for it is not for ever; not once the sender is
+/// gone.
+fn watch(server: Pid) -> Sender<()> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        if receiver.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+            let _ = kill_process(server, Signal::KILL); // or it has ended
+        }
+    });
+    sender
 }
 
 /// The first one says something, and each hears it, itself included.

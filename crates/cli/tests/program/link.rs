@@ -4,8 +4,12 @@
 
 use crate::namespace::{self, Namespace};
 use crate::run::{PROGRAM, Program};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
-use std::process::Command;
+use std::process::{ChildStdout, Command};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 const SERVER: &str = "10.213.0.1";
 const CLIENT: &str = "10.213.0.2";
@@ -63,11 +67,28 @@ fn link() -> Option<Link> {
     namespace::or_skip(Link::new())
 }
 
+/// Ends programs that have not ended in a minute, so that a dead peer that nobody notices is a
+/// failure and not a hang; not once the sender is gone.
+fn watch(programs: [u32; 2]) -> Sender<()> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        if receiver.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+            for id in programs {
+                let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+                let _ = pid.map(|pid| kill_process(pid, Signal::KILL)); // or it has ended
+            }
+        }
+    });
+    sender
+}
+
 /// A server and a client with an open connection between them.
 struct Pair {
     server: Program,
     client: Program,
-    heard: BufReader<std::process::ChildStdout>,
+    heard: BufReader<ChildStdout>,
+    /// While this lives, the two are watched.
+    _watched: Sender<()>,
 }
 
 impl Pair {
@@ -81,7 +102,8 @@ impl Pair {
         let mut client =
             Program::spawn(link.client.command(PROGRAM, &[&["connect", &url], client].concat()));
         let heard = client.stdout();
-        Self { server, client, heard }
+        let _watched = watch([server.id(), client.id()]);
+        Self { server, client, heard, _watched }
     }
 
     /// The next message that comes to the client.
@@ -101,7 +123,7 @@ impl Pair {
                 queues.flatten().all(|queues| queues.starts_with("00000000:"))
             };
             while !all_acknowledged() {
-                std::thread::yield_now();
+                thread::yield_now();
             }
         }
     }
