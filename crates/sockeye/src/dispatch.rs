@@ -2,11 +2,12 @@
 
 use crate::cold::Leftover;
 use crate::conn::{Look, Phase};
+use crate::detail;
 use crate::engine::{Engine, Kind};
 use crate::handshake::{Handshake, Verdict, Waiting};
 use crate::http::{Answer, Exchange, Reply, Request};
 use crate::lent::Connections;
-use crate::log::note;
+use crate::log::{self, Levels, note};
 use crate::message::{Action, By, Cause, Chunk, Message};
 use crate::slots::{ConnId, Flags, NIL};
 use crate::state::{ProtocolId, State};
@@ -77,6 +78,9 @@ impl Engine {
                 Look::Held => return Next::Wait,
                 Look::Shut => return discard(rest),
             };
+            if log::is_on(Levels::PARSER) {
+                detail::log_event(id, &event);
+            }
             let (core, lent) = (&self.core, &mut *service);
             let action = match event {
                 Ok(Event::NeedMore) => return Next::GoOn,
@@ -171,6 +175,9 @@ impl Engine {
                 return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
             }
         };
+        if log::is_on(Levels::HEADER) {
+            detail::log_head(id, format_args!("{} {}", head.method, head.target), &head.headers);
+        }
         let result = match upgrade_request(&head) {
             _ if self.core.state.get_mut().is_misplaced(id) => Err(plain_for_tls(&head)),
             Ok(Some(upgrade)) => self.upgrade(id, &upgrade),
@@ -192,6 +199,9 @@ impl Engine {
         let options = self.core.state.get_mut().deflate_options();
         let deflate = options.and_then(|options| options.accept(upgrade.extensions()));
         let (deflate, extensions) = deflate.unzip();
+        if let Some(agreed) = &extensions {
+            note!(EXT, "connection {id}: agreed to {agreed}");
+        }
         let connections = Connections::new(&self.core);
         let hello = Handshake {
             role: Role::Server,

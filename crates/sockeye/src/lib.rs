@@ -63,6 +63,7 @@ mod connect;
 mod context;
 mod daemon;
 mod deadlines;
+mod detail;
 mod dispatch;
 mod drain;
 mod engine;

@@ -2,10 +2,12 @@
 
 use super::{Ask, ConnectError, HttpAnswer, Step};
 use crate::conn::Phase;
+use crate::detail;
 use crate::dispatch::{Next, discard};
 use crate::engine::Engine;
 use crate::handshake::{Handshake, PartialHead};
 use crate::lent::Connections;
+use crate::log::{self, Levels, note};
 use crate::message::{By, Cause};
 use crate::slots::{ConnId, Flags};
 use crate::state::{ProtocolId, State};
@@ -53,6 +55,7 @@ impl State {
     pub(super) fn send_request(&mut self, id: ConnId, mut ask: Ask) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let (security, mut request) = (ask.security.take(), Vec::new());
+        note!(CLIENT, "connection {id}: asks {} for {}", ask.host, ask.target);
         ask.hello.write_to(&mut request);
         slot.phase = Phase::Answer(Box::new(Answering { ask, head: None, refusal: None }));
         self.arm(id, Deadline::Handshake);
@@ -164,6 +167,9 @@ impl Engine {
         };
         let phase = mem::replace(&mut state.slots.at_mut(id.index).phase, Phase::Draining);
         let Phase::Answer(answering) = phase else { return };
+        if log::is_on(Levels::HEADER) {
+            detail::log_head(id, format_args!("{} {}", head.status, head.reason), &head.headers);
+        }
         match self.accept_answer(id, &answering, &head) {
             Ok(Opened { protocol, session, deflate }) => self.open(id, protocol, session, deflate),
             Err(error) => self.connect_failed(id, error),
@@ -191,6 +197,9 @@ impl Engine {
             }
             (_, _) => None,
         };
+        if let Some(agreed) = &accepted.extensions {
+            note!(EXT, "connection {id}: agreed to {agreed}");
+        }
         let subprotocol = accepted.subprotocol.as_deref();
         let by_name = |(name, _): &&(String, _)| Some(name.as_str()) == subprotocol;
         let spoken_by = answering.ask.spoken_by.iter().find(by_name);

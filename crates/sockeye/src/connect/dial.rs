@@ -9,6 +9,7 @@ use super::race::interleaved;
 use super::tunnel::Tunnelling;
 use super::{Ask, Connect, ConnectError, Step};
 use crate::conn::Phase;
+use crate::log::note;
 use crate::message::{By, Cause};
 use crate::slots::{ConnId, Flags};
 use crate::state::{Core, ProtocolId, State};
@@ -187,6 +188,7 @@ impl State {
                 return;
             };
             let newest = dial.attempts.last().map(|&(newest, _)| newest);
+            note!(CLIENT, "connection {id}: tries {address}");
             match latency.call("connect", Some(id), || sockeye_sys::connect(&address)) {
                 // Both outcomes make the socket writable, which `attempt_ended` waits for.
                 Ok((fd, _)) => {

@@ -25,13 +25,13 @@ impl Levels {
     pub const INFO: Self = Self(8);
     /// Details for whoever works on the library.
     pub const DEBUG: Self = Self(16);
-    /// The parsers.
+    /// What the parser of frames finds, an event a line.
     pub const PARSER: Self = Self(32);
-    /// HTTP headers.
+    /// Heads of requests and answers; of what lets one in, as cookies, only the length.
     pub const HEADER: Self = Self(64);
-    /// Extensions.
+    /// Extensions agreed to.
     pub const EXT: Self = Self(128);
-    /// The client role.
+    /// The client's steps: addresses tried, requests sent.
     pub const CLIENT: Self = Self(256);
     /// Callbacks and system calls that hold the loop up for
     /// [`Limits::latency`](crate::Limits::latency) or longer, and the longest of all at the end.

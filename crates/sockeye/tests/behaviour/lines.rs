@@ -14,6 +14,9 @@ use std::rc::Rc;
 use std::sync::Once;
 use std::time::Duration;
 
+/// An offer of compression.
+const DEFLATE: (&str, &str) = ("Sec-WebSocket-Extensions", "permessage-deflate");
+
 thread_local! {
     /// What was logged on this thread, which is one test's.
     static SAID: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
@@ -373,6 +376,55 @@ fn by_default_a_second_has_ten_lines_about_refusals_and_a_hundred_about_ends() {
     let count = "91 more lines about refused connections suppressed";
     assert_eq!(texts(Levels::NOTICE), [count], "a context that ends keeps nothing back");
     assert_eq!(texts(Levels::INFO), ["1 more lines about ended connections suppressed"]);
+}
+
+#[test]
+fn the_talkative_levels_tell_of_heads_extensions_and_frames_but_no_secrets() {
+    in_every_mode(|mode| {
+        let world = echo(mode);
+        let mut peer = world.peer();
+        let headers = [("Cookie", "s3cret"), ("X-Odd", "a\u{9b}b"), DEFLATE];
+        peer.upgrade("/p", &headers);
+        peer.send_frame(&Frame::text("12345"));
+        peer.expect_text("12345");
+        peer.send_frame(&Frame::ping("x"));
+        assert_eq!(peer.expect_frame(), Frame::pong("x"));
+        peer.close(1000, "");
+        let heads = texts(Levels::HEADER);
+        for line in ["GET /p", "Cookie: (6 bytes)", r"X-Odd: a\xc2\x9bb", "Upgrade: websocket"] {
+            assert!(heads.contains(&format!("connection 0.0: {line}")), "{line}: {heads:#?}");
+        }
+        assert!(!heads.concat().contains("s3cret"), "{heads:#?}");
+        let agreed = texts(Levels::EXT);
+        assert!(agreed.len() == 1 && agreed[0].contains(DEFLATE.1), "{agreed:?}");
+        let events = texts(Levels::PARSER);
+        for line in ["Text message, 5 bytes", "Ping, 1 bytes", "Close, code 1000 normal closure"] {
+            assert!(events.contains(&format!("connection 0.0: {line}")), "{line}: {events:#?}");
+        }
+    });
+}
+
+#[test]
+fn the_level_of_clients_tells_each_step() {
+    in_every_mode(|mode| {
+        listen();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let to: SocketAddr = listener.local_addr().expect("an address");
+        let mut builder = Context::builder();
+        let key = builder.register(Play::new(&Trace::default()));
+        let world = World::new(mode, builder);
+        let connect = Connect::to(&format!("ws://{to}/p")).expect("an address");
+        world.connections(|all| all.connect(&connect, key.id())).expect("it begins");
+        let mut peer = Peer::accept(&listener, world.turns());
+        accept_upgrade(&mut peer);
+        world.pump();
+        let steps = texts(Levels::CLIENT);
+        let steps: Vec<_> = steps.iter().filter_map(|line| line.split_once(": ")).collect();
+        let steps: Vec<&str> = steps.into_iter().map(|(_, step)| step).collect();
+        assert_eq!(steps, [format!("tries {to}"), format!("asks {to} for /p")]);
+        let heads = texts(Levels::HEADER);
+        assert!(heads.iter().any(|line| line.ends_with(": 101 Switching Protocols")), "{heads:?}");
+    });
 }
 
 #[test]

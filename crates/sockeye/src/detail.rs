@@ -1,0 +1,50 @@
+//! What the most talkative levels say: each head, each event of the parser.
+
+use crate::log::{Levels, emit};
+use crate::slots::ConnId;
+use sockeye_proto::http::Headers;
+use sockeye_proto::{Event, Violation};
+use std::fmt;
+
+/// Headers whose values let one in: their length says enough.
+const SECRETS: [&str; 5] =
+    ["authorization", "cookie", "proxy-authorization", "sec-websocket-key", "set-cookie"];
+
+/// `HEADER`: a head that has come, a line for its first line and one for each header.
+pub(crate) fn log_head(id: ConnId, first: fmt::Arguments<'_>, headers: &Headers<'_>) {
+    emit(Levels::HEADER, format_args!("connection {id}: {first}"));
+    for header in headers.iter() {
+        let name = header.name;
+        if SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
+            let length = header.value.len();
+            emit(Levels::HEADER, format_args!("connection {id}: {name}: ({length} bytes)"));
+        } else {
+            let value = header.value.escape_ascii();
+            emit(Levels::HEADER, format_args!("connection {id}: {name}: {value}"));
+        }
+    }
+}
+
+/// `PARSER`: what the parser of frames has found.
+pub(crate) fn log_event(id: ConnId, event: &Result<Event<'_>, Violation>) {
+    let say = |what: fmt::Arguments<'_>| {
+        emit(Levels::PARSER, format_args!("connection {id}: {what}"));
+    };
+    match event {
+        Ok(Event::NeedMore) => say(format_args!("more is needed")),
+        Ok(Event::Message { kind, payload }) => {
+            say(format_args!("{kind:?} message, {} bytes", payload.len()));
+        }
+        Ok(Event::Chunk { kind, payload, remaining, is_final }) => {
+            let (length, is) = (payload.len(), if *is_final { "final" } else { "not final" });
+            say(format_args!("{kind:?} chunk, {length} bytes, {remaining} remain, {is}"));
+        }
+        Ok(Event::Ping(payload)) => say(format_args!("Ping, {} bytes", payload.len())),
+        Ok(Event::Pong(payload)) => say(format_args!("Pong, {} bytes", payload.len())),
+        Ok(Event::Close(frame)) => match frame.code {
+            Some(code) => say(format_args!("Close, code {code}")),
+            None => say(format_args!("Close, no code")),
+        },
+        Err(violation) => say(format_args!("violation: {violation}")),
+    }
+}
