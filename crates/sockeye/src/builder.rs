@@ -56,6 +56,8 @@ pub struct Builder {
     buffer: usize,
     announce_writes: bool,
     heartbeat: Option<Heartbeat>,
+    check_utf8: bool,
+    lenient_requests: bool,
 }
 
 impl Builder {
@@ -76,6 +78,8 @@ impl Builder {
             buffer: 128 << 10,
             announce_writes: false,
             heartbeat: None,
+            check_utf8: true,
+            lenient_requests: false,
         }
     }
 
@@ -97,6 +101,12 @@ impl Builder {
     pub fn protocol_for_any<P: Protocol>(mut self, protocol: P) -> Self {
         self.add(protocol, Route::Any);
         self
+    }
+
+    /// Registers a protocol for handshakes that offer no subprotocol and go to no other by their
+    /// path, in place of the first one registered by name. Gives the key by which others reach it.
+    pub fn register_unnamed<P: Protocol>(&mut self, protocol: P) -> Key<P> {
+        self.add(protocol, Route::Unnamed)
     }
 
     /// Like [`protocol`](Self::protocol); gives the key by which others reach it.
@@ -219,6 +229,20 @@ impl Builder {
         self
     }
 
+    /// Whether text that is received must be UTF-8 (RFC 6455 §8.1); it must by default. Without
+    /// this, a text [`Message`](crate::Message) that is not gives `None` for its text.
+    pub fn check_utf8(mut self, yes: bool) -> Self {
+        self.check_utf8 = yes;
+        self
+    }
+
+    /// Whether requests are also taken that today's HTTP refuses, as some programs of long ago
+    /// send them: HTTP/1.1 without `Host`, and targets that begin with no `/`. Not by default.
+    pub fn lenient_requests(mut self, yes: bool) -> Self {
+        self.lenient_requests = yes;
+        self
+    }
+
     /// A context with a loop of its own.
     pub fn build(self) -> io::Result<Context<BuiltIn>> {
         let (engine, attention, clock) = self.assemble(false)?;
@@ -261,6 +285,7 @@ impl Builder {
             for rules in [&mut registration.server, &mut registration.client] {
                 rules.message_bytes = limits.message_bytes;
                 rules.fragments = limits.fragments;
+                rules.check_utf8 = self.check_utf8;
             }
         }
         let names = registrations.iter().map(|registration| registration.name.clone());
@@ -272,6 +297,7 @@ impl Builder {
         state.tcp = self.tcp;
         state.deflaters = self.deflate.map(|options| Box::new(Deflaters::new(&options)));
         state.announce_writes = self.announce_writes;
+        state.lenient_requests = self.lenient_requests;
         state.announce_forgets = external || cfg!(sockeye_poll_backend);
         let core = Core { state: RefCell::new(state), registrations, inbox };
         let listeners = Listeners::new(self.filter);

@@ -16,8 +16,8 @@ use sockeye_proto::handshake::{
     Refusal, UpgradeRequest, upgrade_request, write_switching_protocols,
 };
 use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, RequestHead};
-use sockeye_proto::{DeflateAgreed, Event, Opcode, Role, Violation};
-use std::cell::RefCell;
+use sockeye_proto::{DeflateAgreed, Event, Opcode, Payload, Role, Violation};
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::time::Duration;
 
@@ -90,7 +90,11 @@ impl Engine {
                 }
                 Ok(Event::Chunk { kind, payload, remaining, is_final }) if !closing => {
                     drop(state);
-                    lent.chunk(core, at, Chunk { kind, payload: &payload, remaining, is_final })
+                    // What is streamed lies in the input, unless it was inflated.
+                    let is_compressed = matches!(payload, Payload::Owned(_));
+                    let payload = &payload[..];
+                    let chunk = Chunk { kind, payload, remaining, is_final, is_compressed };
+                    lent.chunk(core, at, chunk)
                 }
                 Ok(Event::Ping(payload)) if !closing => {
                     state.send_control(id, Opcode::Pong, &payload);
@@ -169,7 +173,9 @@ impl Engine {
     /// A whole request head: a handshake, or any other request.
     fn request_head(&mut self, id: ConnId, head: &[u8]) {
         let limits = self.core.state.get_mut().head_limits();
-        let head = match RequestHead::parse(head, &limits) {
+        let lenient = self.core.state.get_mut().lenient_requests;
+        let parse = if lenient { RequestHead::parse_lenient } else { RequestHead::parse };
+        let head = match parse(head, &limits) {
             Ok(head) => head,
             Err(error) => {
                 return self.refuse(id, &Refusal::new(error.status(), error.to_string()));
@@ -213,10 +219,13 @@ impl Engine {
             subprotocol,
             connections,
             answer: RefCell::default(),
+            compressed: Cell::new(deflate.is_some()),
         };
         let service = &mut self.services[usize::from(protocol.0)];
         let call = || service.upgrade(&hello);
         let verdict = self.core.callback("upgrade", Some(protocol), Some(id), call);
+        let deflate = deflate.filter(|_| hello.compressed.get());
+        let extensions = extensions.filter(|_| hello.compressed.get());
         let added = hello.answer.into_inner();
         let added = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut answer = Vec::with_capacity(256);
@@ -339,6 +348,11 @@ impl Engine {
         match answer {
             Answer::Respond(response) => state.respond(id, response),
             Answer::Later => {}
+            Answer::Raw => state.answer_raw(id),
+            Answer::End => {
+                self.http_ended(id);
+                self.core.state.get_mut().drain(id);
+            }
             Answer::Abort => state.doom(id, By::Us, Cause::Aborted),
             Answer::Body => {
                 let Some(exchange) = state.exchange(id) else { return };
@@ -366,6 +380,9 @@ impl Engine {
     /// Input while a request is being answered: its body if the handler wants it; else it waits.
     fn exchange_input(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let state = self.core.state.get_mut();
+        if state.takes_request_after_raw(id) {
+            return Next::GoOn;
+        }
         let Some(exchange) = state.exchange(id) else { return Next::GoOn };
         if !exchange.reads_body() || exchange.reply != Reply::Awaited {
             return Next::Wait;

@@ -219,6 +219,7 @@ impl Engine {
             Kind::Draining => self.core.state.get_mut().drained(id),
             Kind::Exchange => {
                 self.finish_exchange(id);
+                self.core.state.get_mut().resume_after_raw(id);
                 self.core.state.get_mut().review(id); // what comes now must wait
             }
             Kind::Waiting => self.core.state.get_mut().review(id),
@@ -333,16 +334,15 @@ impl Engine {
         let (protocol, at) = self.at(id);
         let action = match kind {
             Kind::WebSocket => self.services[protocol].writable(&self.core, at),
-            Kind::Exchange => match &mut self.http {
-                Some(http) => http.writable(&self.core, at),
-                None => return,
+            Kind::Exchange | Kind::Request => match &mut self.http {
+                Some(http) if at.session != NIL => http.writable(&self.core, at),
+                Some(_) | None => return,
             },
             Kind::Gone
             | Kind::Dialing
             | Kind::Attempt
             | Kind::Tunnel
             | Kind::Answer
-            | Kind::Request
             | Kind::Waiting
             | Kind::Draining => return,
         };
@@ -351,6 +351,7 @@ impl Engine {
         if state.is_choked_stream(id) {
             state.want(id); // it goes on when the socket can take more
         }
+        state.resume_after_raw(id);
         state.review(id);
     }
 

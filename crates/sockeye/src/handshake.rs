@@ -14,7 +14,7 @@ use sockeye_proto::{DeflateAgreed, Role};
 use sockeye_sys::Address;
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -38,6 +38,8 @@ pub struct Handshake<'h> {
     pub(crate) connections: Connections<'h>,
     /// What the application adds to a server's answer.
     pub(crate) answer: RefCell<Vec<(String, String)>>,
+    /// Whether messages will be compressed.
+    pub(crate) compressed: Cell<bool>,
 }
 
 impl<'h> Handshake<'h> {
@@ -54,6 +56,11 @@ impl<'h> Handshake<'h> {
     /// The registration that the handshake was routed to.
     pub fn protocol(&self) -> ProtocolId {
         self.protocol
+    }
+
+    /// The request target as it came, or went.
+    pub fn target(&self) -> &'h str {
+        self.target
     }
 
     /// The request target up to the query, not decoded; on a client that of its own request.
@@ -101,6 +108,17 @@ impl<'h> Handshake<'h> {
     /// All connections.
     pub fn connections(&self) -> Connections<'h> {
         self.connections
+    }
+
+    /// Whether messages of this connection will be compressed (permessage-deflate, RFC 7692).
+    pub fn is_compressed(&self) -> bool {
+        self.compressed.get()
+    }
+
+    /// On a server, does without the compression that the client offers and this end would agree
+    /// to. A client's handshake has been answered: there it does nothing.
+    pub fn decline_compression(&self) {
+        self.compressed.set(self.compressed.get() && self.role == Role::Client);
     }
 
     /// Adds a header to the server's answer, as `Set-Cookie`. Refuses what would break the head,
@@ -178,6 +196,8 @@ pub(crate) enum Route {
     Name,
     /// Those for this path. Its name is agreed on if it is offered.
     Path(String),
+    /// Those without an offer, in place of the first by name.
+    Unnamed,
     /// Those that no other takes, with whatever subprotocol the client likes best.
     Any,
 }
@@ -227,6 +247,10 @@ impl Router {
                 return Ok((found, Some(offer)));
             }
             first_offer = first_offer.or(Some(offer));
+        }
+        let unnamed = self.find(|_, route| *route == Route::Unnamed);
+        if let Some(found) = unnamed.filter(|_| first_offer.is_none()) {
+            return Ok((found, None));
         }
         if let Some(found) = self.find(|_, route| *route == Route::Any) {
             return Ok((found, first_offer));

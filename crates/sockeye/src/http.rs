@@ -2,9 +2,10 @@
 
 use crate::lent::Connections;
 use crate::message::Action;
-use crate::slots::{ConnId, Flags};
+use crate::slots::{ConnId, Flags, NIL};
 use crate::state::{Core, State};
 use crate::tls::TlsInfo;
+use crate::wheel::Deadline;
 use bytes::Bytes;
 use sockeye_proto::http::{BodyReader, Headers, RequestHead, Version};
 use sockeye_sys::Address;
@@ -74,9 +75,15 @@ pub enum Answer {
     Respond(Response),
     /// Read the body first; it goes to [`Http::body`].
     Body,
-    /// The answer comes later, by [`Connections::respond`], or is written by hand with
-    /// [`Connections::send_raw`]; within [`Limits::exchange`](crate::Limits::exchange).
+    /// The answer comes later, by [`Connections::respond`], within
+    /// [`Limits::exchange`](crate::Limits::exchange).
     Later,
+    /// The answer is written by hand, with [`Connections::send_raw`], in the handler's own time
+    /// and under no deadline; what the peer sends next is read as a request as soon as nothing of
+    /// the answer waits and no [`writable`](Http::writable) is asked for.
+    Raw,
+    /// End the connection once what was sent by hand has left.
+    End,
     /// End the connection without an answer.
     Abort,
 }
@@ -96,6 +103,11 @@ impl<'r> Request<'r> {
     /// The method, as `GET`.
     pub fn method(&self) -> &'r str {
         self.head.method
+    }
+
+    /// The request target as it came.
+    pub fn target(&self) -> &'r str {
+        self.head.target
     }
 
     /// The request target up to the query, not decoded.
@@ -272,11 +284,18 @@ pub(crate) enum Reply {
     UntilClose,
     /// All of it is out or in the tail.
     Done,
+    /// The handler writes it by hand.
+    Raw,
 }
 
 impl Exchange {
     pub(crate) fn reads_body(&self) -> bool {
         self.wants_body && !self.body_done
+    }
+
+    /// Whether the next request may be read beside this answer, which is written by hand.
+    pub(crate) fn takes_next(&self, queued: usize, flags: Flags) -> bool {
+        self.reply == Reply::Raw && queued == 0 && !flags.has(Flags::WANTS)
     }
 
     pub(crate) fn is_http10(version: Version) -> bool {
@@ -302,16 +321,64 @@ impl State {
     }
 
     pub(crate) fn is_exchange(&self, id: ConnId) -> bool {
+        use crate::conn::Phase;
         self.slots.get(id).is_some_and(|slot| {
-            matches!(slot.phase, crate::conn::Phase::Exchange(_)) && !slot.flags.has(Flags::DOOMED)
+            let begun = match slot.phase {
+                Phase::Exchange(_) => true,
+                Phase::Request(_) => slot.session != NIL, // between two requests
+                Phase::Vacant { .. }
+                | Phase::Dialing(_)
+                | Phase::Attempt { .. }
+                | Phase::Tunnel(_)
+                | Phase::Answer(_)
+                | Phase::Waiting(_)
+                | Phase::WebSocket(_)
+                | Phase::Draining => false,
+            };
+            begun && !slot.flags.has(Flags::DOOMED)
         })
+    }
+
+    /// The handler answers by hand: no deadline, and reading may go on.
+    pub(crate) fn answer_raw(&mut self, id: ConnId) {
+        let Some(exchange) = self.exchange(id) else { return };
+        if exchange.reply == Reply::Awaited {
+            exchange.reply = Reply::Raw;
+            self.wheel.disarm(&mut self.slots, id.index);
+            self.look_again(id);
+        }
+    }
+
+    /// A request may have waited for the end of an answer that is written by hand.
+    pub(crate) fn resume_after_raw(&mut self, id: ConnId) {
+        use crate::conn::Phase;
+        let Some(slot) = self.slots.get(id) else { return };
+        if let Phase::Exchange(exchange) = &slot.phase
+            && exchange.takes_next(slot.queued(), slot.flags)
+        {
+            self.resume(id);
+        }
+    }
+
+    /// Whether the answer is written by hand and nothing of it is under way; then what comes is
+    /// the next request, and the connection is made to read it so.
+    pub(crate) fn takes_request_after_raw(&mut self, id: ConnId) -> bool {
+        use crate::conn::Phase;
+        let Some(slot) = self.slots.get_mut(id) else { return false };
+        let Phase::Exchange(exchange) = &slot.phase else { return false };
+        if !exchange.takes_next(slot.queued(), slot.flags) {
+            return false;
+        }
+        slot.phase = Phase::Request(None);
+        self.arm(id, Deadline::Handshake);
+        true
     }
 
     /// Whether a body is being streamed and the last piece has not been taken whole.
     pub(crate) fn is_choked_stream(&mut self, id: ConnId) -> bool {
         let streams = self.exchange(id).is_some_and(|exchange| match exchange.reply {
             Reply::Sized(_) | Reply::Chunked | Reply::UntilClose => true,
-            Reply::Awaited | Reply::Done => false,
+            Reply::Awaited | Reply::Done | Reply::Raw => false,
         });
         streams && self.slots.get(id).is_some_and(|slot| slot.queued() > 0)
     }
@@ -324,7 +391,7 @@ impl State {
         }
         let Some(exchange) = self.exchange(id) else { return false };
         match exchange.reply {
-            Reply::Awaited | Reply::Done => return false,
+            Reply::Awaited | Reply::Done | Reply::Raw => return false,
             _ if piece.is_empty() => {}
             Reply::Sized(left) => {
                 let piece = &piece[..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
@@ -350,7 +417,7 @@ impl State {
         match reply {
             Reply::Chunked => self.put(id, &[], sockeye_proto::http::LAST_CHUNK),
             Reply::Sized(_) | Reply::UntilClose => exchange.keep_alive = false,
-            Reply::Awaited => exchange.reply = Reply::Awaited,
+            Reply::Awaited | Reply::Raw => exchange.reply = reply,
             Reply::Done => {}
         }
     }

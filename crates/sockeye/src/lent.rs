@@ -446,6 +446,28 @@ impl<'c> Connections<'c> {
         self.core.state.borrow().links.at(link)
     }
 
+    /// Like [`connect`](Self::connect), over a stream socket that is connected already, directly
+    /// or through a tunnel; of the URL's host and port only the request tells. The request leaves
+    /// at the next opportunity; [`is_choked`](Self::is_choked) is one.
+    pub fn connect_over(
+        &self,
+        socket: OwnedFd,
+        connect: &Connect,
+        protocol: ProtocolId,
+    ) -> Result<ConnId, ConnectError> {
+        let id = self.core.dial_over(connect, socket, protocol)?;
+        if !self.state().inside {
+            self.core.inbox.wake();
+        }
+        Ok(id)
+    }
+
+    /// The connection that a descriptor told of in a [`Change`] belongs to; `None` once it is
+    /// forgotten, and for those that are no connection's.
+    pub fn by_fd(&self, fd: RawFd) -> Option<ConnId> {
+        self.core.state.borrow().watched.get(&fd).copied()
+    }
+
     /// Takes over a connected stream socket that was accepted elsewhere.
     pub fn adopt(&self, socket: OwnedFd) -> std::io::Result<ConnId> {
         let mut state = self.state();

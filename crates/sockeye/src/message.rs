@@ -154,6 +154,7 @@ pub struct Chunk<'c> {
     pub(crate) payload: &'c [u8],
     pub(crate) remaining: u64,
     pub(crate) is_final: bool,
+    pub(crate) is_compressed: bool,
 }
 
 impl<'c> Chunk<'c> {
@@ -176,6 +177,12 @@ impl<'c> Chunk<'c> {
     /// Whether the message ends with this piece: the frame has FIN and nothing of it remains.
     pub fn is_final(&self) -> bool {
         self.is_final
+    }
+
+    /// Whether the message came compressed; [`payload`](Self::payload) has been inflated, while
+    /// [`remaining`](Self::remaining) counts what is on the wire.
+    pub fn is_compressed(&self) -> bool {
+        self.is_compressed
     }
 }
 

@@ -92,6 +92,8 @@ pub(crate) struct State {
     pub(crate) links: Links,
     /// Register write interest for every request, for hosts that count on seeing it.
     pub(crate) announce_writes: bool,
+    /// Take requests that only the HTTP of long ago allows.
+    pub(crate) lenient_requests: bool,
     /// Whether a `Forget` must be announced before a descriptor may be closed.
     pub(crate) announce_forgets: bool,
     /// No new connections are taken, and `run` ends with the last one.
@@ -149,6 +151,7 @@ impl State {
             attempts: 0,
             links: Links::default(),
             announce_writes: false,
+            lenient_requests: false,
             announce_forgets: false,
             stopping: false,
             draining: None,
@@ -413,7 +416,9 @@ impl Slot {
             Phase::Attempt { .. } => return Interest::WRITE,
             Phase::Tunnel(_) | Phase::Answer(_) | Phase::Request(_) => true,
             Phase::Draining => !self.flags.has(Flags::EOF),
-            Phase::Exchange(exchange) => exchange.reads_body(),
+            Phase::Exchange(exchange) => {
+                exchange.reads_body() || exchange.takes_next(self.queued(), self.flags)
+            }
             Phase::Waiting(_) => false,
             Phase::WebSocket(ws) => ws.closing.is_some() || !self.holds_back(),
         };

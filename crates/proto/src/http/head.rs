@@ -38,6 +38,16 @@ pub struct RequestHead<'b> {
 impl<'b> RequestHead<'b> {
     /// Reads one whole head, as [`HeadScanner`] delimits it.
     pub fn parse(head: &'b [u8], limits: &HeadLimits) -> Result<Self, HeadError> {
+        Self::read(head, limits, false)
+    }
+
+    /// Like [`parse`](Self::parse), but also takes what servers took before RFC 7230: HTTP/1.1
+    /// without `Host`, and a target that is in none of the four forms, in visible ASCII.
+    pub fn parse_lenient(head: &'b [u8], limits: &HeadLimits) -> Result<Self, HeadError> {
+        Self::read(head, limits, true)
+    }
+
+    fn read(head: &'b [u8], limits: &HeadLimits, lenient: bool) -> Result<Self, HeadError> {
         let count = scan_whole(head, limits)?;
         let mut fields = vec![httparse::EMPTY_HEADER; count];
         let mut request = httparse::Request::new(&mut fields);
@@ -49,9 +59,15 @@ impl<'b> RequestHead<'b> {
             return Err(HeadError::FirstLine);
         };
         let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-        let authority = check_target(method, target)?;
+        let authority = match check_target(method, target) {
+            Err(HeadError::Target) if lenient && is_visible(target) => None,
+            checked => checked?,
+        };
         let headers = own_headers(fields);
-        let host = check_host(&headers, version)?;
+        let host = match check_host(&headers, version) {
+            Err(HeadError::MissingHost) if lenient => "",
+            checked => checked?,
+        };
         let framing = check_framing(&headers, version)?;
         // RFC 9112 §3.2.2: the authority in an absolute-form target replaces `Host`.
         let host = authority.unwrap_or(host);
@@ -96,7 +112,10 @@ impl<'b> RequestHead<'b> {
         if self.target.starts_with(['/', '*']) {
             return self.target;
         }
-        let after = self.target.split_once("://").map_or("", |(_, rest)| rest);
+        let Some((_, after)) = self.target.split_once("://") else {
+            // Only a lenient reading lets others than CONNECT come here.
+            return if self.method == "CONNECT" { "" } else { self.target };
+        };
         &after[after.find(['/', '?']).unwrap_or(after.len())..]
     }
 }
@@ -171,8 +190,7 @@ fn own_headers(fields: Vec<httparse::Header<'_>>) -> Headers<'_> {
 /// The target is in the form its method allows (RFC 9112 §3.2). Gives the authority of an
 /// absolute-form one.
 fn check_target<'b>(method: &str, target: &'b str) -> Result<Option<&'b str>, HeadError> {
-    let visible = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if !visible {
+    if !is_visible(target) {
         return Err(HeadError::Target);
     }
     if method == "CONNECT" {
@@ -188,6 +206,10 @@ fn check_target<'b>(method: &str, target: &'b str) -> Result<Option<&'b str>, He
     let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
     let parsed = Authority::parse(authority).ok_or(HeadError::Target)?;
     if parsed.host.is_empty() { Err(HeadError::Target) } else { Ok(Some(authority)) }
+}
+
+fn is_visible(target: &str) -> bool {
+    target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }
 
 /// RFC 9112 §3.2: once in HTTP/1.1, never twice, and a host. Empty is a host.

@@ -14,7 +14,7 @@ use crate::state::{ProtocolId, State};
 use crate::wheel::Deadline;
 use sockeye_proto::http::{BodyEvent, BodyReader, Framing, Headers, ResponseHead};
 use sockeye_proto::{DeflateAgreed, Role};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem;
 use std::time::{Duration, SystemTime};
@@ -214,6 +214,7 @@ impl Engine {
             subprotocol,
             connections: Connections::new(&self.core),
             answer: RefCell::default(),
+            compressed: Cell::new(deflate.is_some()),
         };
         let service = &mut self.services[usize::from(protocol.0)];
         let call = || service.upgrade(&hello);

@@ -16,11 +16,12 @@ use crate::state::{Core, ProtocolId, State};
 use crate::wheel::Deadline;
 use sockeye_proto::proxy::Tunnel;
 use sockeye_sys::Address;
+use std::cell::RefMut;
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -75,19 +76,7 @@ impl Core {
         protocol: ProtocolId,
         after: Option<Duration>,
     ) -> Result<ConnId, ConnectError> {
-        let mut state = self.state.borrow_mut();
-        let spoken_by = connect.spoken_by.iter().map(|&(_, protocol)| protocol);
-        let mut protocols = spoken_by.chain([protocol]).map(|protocol| usize::from(protocol.0));
-        if !protocols.all(|index| index < self.registrations.len()) {
-            return Err(ConnectError::NoSuchProtocol);
-        }
-        if state.stopping {
-            return Err(ConnectError::ShuttingDown);
-        }
-        let limit = state.limits.connections;
-        if after.is_none() && limit.is_some_and(|limit| state.slots.live() >= limit) {
-            return Err(ConnectError::TooManyConnections);
-        }
+        let mut state = self.admit(connect, protocol, after.is_some())?;
         let dial = state.prepare(connect, protocol)?;
         let id = state.insert(Phase::Dialing(Box::new(dial)), None);
         let slot = state.slots.at_mut(id.index);
@@ -98,6 +87,50 @@ impl Core {
             Some(after) => state.begin_later(id, after),
         }
         Ok(id)
+    }
+
+    /// Begins to open a connection over a socket that is connected already.
+    pub(crate) fn dial_over(
+        &self,
+        connect: &Connect,
+        socket: OwnedFd,
+        protocol: ProtocolId,
+    ) -> Result<ConnId, ConnectError> {
+        let lost = |error| ConnectError::Lost { step: Step::Handshake, error };
+        sockeye_sys::set_nonblocking(socket.as_fd(), true).map_err(lost)?;
+        let mut state = self.admit(connect, protocol, false)?;
+        let Dial { ask, .. } = state.prepare(connect, protocol)?;
+        state.tcp.apply(socket.as_fd());
+        let id = state.insert(Phase::Draining, Some(socket));
+        let slot = state.slots.at_mut(id.index);
+        slot.flags.set(Flags::CLIENT);
+        slot.protocol = protocol.0;
+        state.send_request(id, ask);
+        Ok(id)
+    }
+
+    /// The state, if it takes another connection for what is wanted; `counted`: it is there
+    /// already.
+    fn admit(
+        &self,
+        connect: &Connect,
+        protocol: ProtocolId,
+        counted: bool,
+    ) -> Result<RefMut<'_, State>, ConnectError> {
+        let state = self.state.borrow_mut();
+        let spoken_by = connect.spoken_by.iter().map(|&(_, protocol)| protocol);
+        let mut protocols = spoken_by.chain([protocol]).map(|protocol| usize::from(protocol.0));
+        if !protocols.all(|index| index < self.registrations.len()) {
+            return Err(ConnectError::NoSuchProtocol);
+        }
+        if state.stopping {
+            return Err(ConnectError::ShuttingDown);
+        }
+        let limit = state.limits.connections;
+        if !counted && limit.is_some_and(|limit| state.slots.live() >= limit) {
+            return Err(ConnectError::TooManyConnections);
+        }
+        Ok(state)
     }
 }
 
@@ -253,7 +286,7 @@ impl State {
         }
     }
 
-    fn insert_attempt(&mut self, id: ConnId, fd: Option<std::os::fd::OwnedFd>) -> ConnId {
+    fn insert_attempt(&mut self, id: ConnId, fd: Option<OwnedFd>) -> ConnId {
         let attempt = self.insert(Phase::Attempt { of: id }, fd);
         let protocol = self.slots.get(id).map_or(crate::slots::UNBOUND, |slot| slot.protocol);
         self.slots.at_mut(attempt.index).protocol = protocol;

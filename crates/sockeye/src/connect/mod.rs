@@ -50,6 +50,8 @@ pub struct Connect {
     spoken_by: Vec<(String, ProtocolId)>,
     origin: Option<String>,
     headers: Vec<(String, String)>,
+    host: Option<String>,
+    compression: bool,
     via: Option<Address>,
     known: Vec<(String, u16, Vec<IpAddr>)>,
     proxy: Option<Proxy>,
@@ -70,6 +72,8 @@ impl Connect {
             spoken_by: Vec::new(),
             origin: None,
             headers: Vec::new(),
+            host: None,
+            compression: true,
             via: None,
             known: Vec::new(),
             proxy: None,
@@ -186,6 +190,19 @@ impl Connect {
         self
     }
 
+    /// Names this host, with a port or without, in the request's `Host` instead of the URL's.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Whether permessage-deflate is offered, if the context
+    /// [has it](crate::Builder::compression); it is by default.
+    pub fn compression(mut self, yes: bool) -> Self {
+        self.compression = yes;
+        self
+    }
+
     /// Connects again by this policy when the connection has failed or been lost.
     ///
     /// ```
@@ -226,10 +243,17 @@ impl Connect {
             subprotocols: &subprotocols,
             origin: self.origin.as_deref(),
             headers: &headers,
-            extensions,
+            extensions: extensions.filter(|_| self.compression),
             ..ClientRequest::default()
         };
-        ClientHello::to_url(nonce, &self.url, &wanted).map_err(ConnectError::Request)
+        let hello = match self.host.as_deref() {
+            Some(host) => {
+                let target = &self.url.target;
+                ClientHello::new(nonce, &ClientRequest { host, target, ..wanted })
+            }
+            None => ClientHello::to_url(nonce, &self.url, &wanted),
+        };
+        hello.map_err(ConnectError::Request)
     }
 
     /// The host and port that TCP goes to.

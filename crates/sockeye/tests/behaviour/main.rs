@@ -1,5 +1,6 @@
 //! What the library does, seen from the wire and from its callbacks.
 
+mod bindings;
 mod client;
 mod closing;
 mod dialing;
