@@ -1,0 +1,122 @@
+//! Types and numbers of `include/libwebsockets.h`.
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+
+/// What C holds for a `struct libwebsocket_context *`: a handle, never dereferenced.
+pub(crate) type ContextHandle = *mut c_void;
+/// What C holds for a `struct libwebsocket *`: a handle, never dereferenced.
+pub(crate) type WsiHandle = *mut c_void;
+
+/// `callback_function *`.
+pub(crate) type Callback = unsafe extern "C" fn(
+    context: ContextHandle,
+    wsi: WsiHandle,
+    reason: c_int,
+    user: *mut c_void,
+    input: *mut c_void,
+    len: usize,
+) -> c_int;
+
+/// `struct libwebsocket_protocols`.
+#[repr(C)]
+pub(crate) struct Protocols {
+    pub(crate) name: *const c_char,
+    pub(crate) callback: Option<Callback>,
+    pub(crate) per_session_data_size: usize,
+    pub(crate) rx_buffer_size: usize,
+    pub(crate) owning_server: ContextHandle,
+    pub(crate) protocol_index: c_int,
+}
+
+/// `struct libwebsocket_extension`.
+#[repr(C)]
+pub(crate) struct Extension {
+    pub(crate) name: *const c_char,
+    pub(crate) callback: *const c_void,
+    pub(crate) per_session_data_size: usize,
+    pub(crate) per_context_private_data: *mut c_void,
+}
+
+/// `struct lws_context_creation_info`.
+#[repr(C)]
+pub(crate) struct Info {
+    pub(crate) port: c_int,
+    pub(crate) iface: *const c_char,
+    pub(crate) protocols: *mut Protocols,
+    pub(crate) extensions: *mut Extension,
+    pub(crate) ssl_cert_filepath: *const c_char,
+    pub(crate) ssl_private_key_filepath: *const c_char,
+    pub(crate) ssl_ca_filepath: *const c_char,
+    pub(crate) ssl_cipher_list: *const c_char,
+    pub(crate) gid: c_int,
+    pub(crate) uid: c_int,
+    pub(crate) options: c_uint,
+    pub(crate) user: *mut c_void,
+    pub(crate) ka_time: c_int,
+    pub(crate) ka_probes: c_int,
+    pub(crate) ka_interval: c_int,
+}
+
+/// `enum libwebsocket_callback_reasons`: the LWS_CALLBACK_ reasons that this library gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Reason {
+    Established = 0,
+    ClientConnectionError = 1,
+    ClientFilterPreEstablish = 2,
+    ClientEstablished = 3,
+    Closed = 4,
+    Receive = 5,
+    ClientReceive = 6,
+    ClientReceivePong = 7,
+    ClientWriteable = 8,
+    ServerWriteable = 9,
+    Http = 10,
+    HttpFileCompletion = 11,
+    HttpWriteable = 12,
+    FilterNetworkConnection = 13,
+    FilterProtocolConnection = 14,
+    ClientAppendHandshakeHeader = 18,
+    ConfirmExtensionOkay = 19,
+    ClientConfirmExtensionSupported = 20,
+    ProtocolInit = 21,
+    ProtocolDestroy = 22,
+    AddPollFd = 23,
+    DelPollFd = 24,
+    SetModePollFd = 25,
+    ClearModePollFd = 26,
+}
+
+/// `LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME`.
+pub(crate) const SKIP_CANONICAL_NAME: c_uint = 4;
+/// `LWS_SERVER_OPTION_VALIDATE_UTF8`, which is this library's own.
+pub(crate) const VALIDATE_UTF8: c_uint = 1 << 16;
+
+/// `LWS_SEND_BUFFER_PRE_PADDING`.
+pub(crate) const PRE_PADDING: usize = 18;
+/// `LWS_SEND_BUFFER_POST_PADDING`.
+pub(crate) const POST_PADDING: usize = 4;
+
+/// Where a poll reason's descriptor stands in `in`.
+pub(crate) fn fd_as_pointer(fd: c_int) -> *mut c_void {
+    std::ptr::without_provenance_mut(fd as isize as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::{offset_of, size_of};
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn structs_lie_as_the_manual_says() {
+        assert_eq!(
+            (size_of::<Protocols>(), size_of::<Extension>(), size_of::<Info>()),
+            (48, 32, 104)
+        );
+        assert_eq!(offset_of!(Protocols, owning_server), 32);
+        assert_eq!(offset_of!(Info, gid), 64);
+        assert_eq!(offset_of!(Info, options), 72);
+        assert_eq!(offset_of!(Info, ka_interval), 96);
+    }
+}

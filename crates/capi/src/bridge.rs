@@ -1,0 +1,324 @@
+//! From Sockeye's callbacks to the one callback of C.
+
+use crate::abi::{POST_PADDING, PRE_PADDING, Reason, fd_as_pointer};
+use crate::context::Ctx;
+use crate::log::say;
+use crate::receive::INFLATED_MAX;
+use crate::tokens::Tokens;
+use crate::wsi::{Kind, Wsi};
+use sockeye::{
+    Action, Answer, BodyPermit, Chunk, CloseCode, Closed, Conn, ConnId, ConnectError, Connections,
+    Handshake, Http, HttpConn, Message, Permit, Protocol, Reject, Request, Role,
+};
+use std::ffi::c_int;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::null_mut;
+use std::rc::Rc;
+
+/// What becomes of a connection after a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    GoOn,
+    /// A bare end of TCP: the callback returned a negative number.
+    End,
+    /// A compressed frame inflates to too much.
+    TooBig,
+}
+
+impl Verdict {
+    /// Of what a callback returned: negative ends the connection.
+    fn of(result: c_int) -> Self {
+        if result < 0 { Self::End } else { Self::GoOn }
+    }
+
+    fn action(self) -> Action {
+        match self {
+            Self::GoOn => Action::Continue,
+            Self::End => Action::Abort,
+            Self::TooBig => {
+                let why = format!("compressed frame of over {INFLATED_MAX} bytes");
+                Action::close(CloseCode::TOO_BIG, why)
+            }
+        }
+    }
+}
+
+/// One of the program's protocols. There is one registration for each, so that Sockeye routes
+/// handshakes; what a connection is bound to is in its [`Wsi`].
+pub(crate) struct Bridge {
+    pub(crate) ctx: Rc<Ctx>,
+    pub(crate) index: usize,
+}
+
+impl Bridge {
+    /// Calls back about an open connection, unless the context has been destroyed meanwhile.
+    fn about(
+        &self,
+        conn: &mut Conn<'_, Self>,
+        call: impl FnOnce(&Ctx, &Rc<Wsi>) -> Verdict,
+    ) -> Action {
+        if self.ctx.is_dying() {
+            return Action::Abort;
+        }
+        let wsi = Rc::clone(conn.session);
+        let verdict = self.ctx.lend(conn.connections(), || call(&self.ctx, &wsi));
+        if self.ctx.is_dying() { Action::Abort } else { verdict.action() }
+    }
+
+    /// A server's handshake, parsed and routed, not answered.
+    fn filter(&self, wsi: &Wsi, hello: &Handshake<'_>) -> Result<(), &'static str> {
+        let ctx = &self.ctx;
+        let text = hello.headers().get("Sec-WebSocket-Protocol").map(<[u8]>::to_vec);
+        let mut text = text.map(|mut text| {
+            text.push(0);
+            text
+        });
+        // The manual passes the text in `user`, releases after it in `in`.
+        let pointer = text.as_mut().map_or(null_mut(), |text| text.as_mut_ptr().cast());
+        let len = text.as_ref().map_or(0, |text| text.len() - 1);
+        let reason = Reason::FilterProtocolConnection;
+        if ctx.call(self.index, Some(wsi), reason, pointer, (pointer, len)) != 0 {
+            return Err("User code denied connection");
+        }
+        if !wsi.allocate(ctx.protocols[self.index].session_size) {
+            return Err("no memory for a session");
+        }
+        if hello.is_compressed() {
+            let name = c"permessage-deflate".to_owned().into_raw();
+            let reason = Reason::ConfirmExtensionOkay;
+            let veto = ctx.call(0, Some(wsi), reason, wsi.user.get(), (name.cast(), 0));
+            // SAFETY: it came from `into_raw` above.
+            drop(unsafe { std::ffi::CString::from_raw(name) });
+            if veto != 0 {
+                hello.decline_compression();
+            }
+        }
+        Ok(())
+    }
+
+    /// A server's answer to our handshake, in order.
+    fn answered(&self, wsi: &Wsi, hello: &Handshake<'_>) -> Result<(), &'static str> {
+        let ctx = &self.ctx;
+        if let Some(name) = hello.subprotocol() {
+            let index = ctx.protocols.iter().position(|protocol| protocol.name == name);
+            wsi.protocol.set(index.ok_or("the server chose a protocol that is not in the array")?);
+        }
+        if !wsi.allocate(ctx.protocols[wsi.protocol.get()].session_size) {
+            return Err("no memory for a session");
+        }
+        ctx.call_own(wsi, Reason::ClientFilterPreEstablish, (null_mut(), 0)); // return ignored
+        Ok(())
+    }
+}
+
+impl Protocol for Bridge {
+    type Session = Rc<Wsi>;
+    type Notice = ();
+
+    const STREAMING: bool = true;
+
+    fn name(&self) -> &str {
+        &self.ctx.protocols[self.index].name
+    }
+
+    fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<Rc<Wsi>, Reject> {
+        let ctx = &self.ctx;
+        let refused = || Reject::new(503, "There is no room.");
+        let fd = hello.connections().fd(hello.id()).unwrap_or(-1);
+        let wsi = ctx.of_conn(hello.id(), fd).filter(|_| !ctx.is_dying()).ok_or_else(refused)?;
+        let tokens = match hello.role() {
+            Role::Server => Tokens::of_request(hello.target(), hello.headers()),
+            Role::Client => Tokens::of_answer(hello.headers(), &wsi.stash.borrow()),
+        };
+        *ctx.tokens.borrow_mut() = Some((wsi.handle, tokens));
+        let verdict = ctx.lend(hello.connections(), || match hello.role() {
+            Role::Server => {
+                wsi.kind.set(Kind::Upgrading);
+                wsi.release(); // what it had as HTTP
+                wsi.protocol.set(self.index);
+                self.filter(&wsi, hello)
+            }
+            Role::Client => self.answered(&wsi, hello),
+        });
+        drop(ctx.tokens.take());
+        match verdict {
+            Ok(()) if !ctx.is_dying() => Ok(wsi),
+            Ok(()) => Err(refused()),
+            Err(why) => {
+                say!(WARN, "{why}");
+                hello.connections().abort(hello.id()); // without an HTTP answer
+                Err(Reject::new(403, why))
+            }
+        }
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, Self>) -> Action {
+        self.about(conn, |ctx, wsi| {
+            wsi.kind.set(Kind::Open);
+            let client = wsi.is_client.get();
+            let reason = if client { Reason::ClientEstablished } else { Reason::Established };
+            ctx.call_own(wsi, reason, (null_mut(), 0)); // return ignored
+            if wsi.wants.take() {
+                ctx.ask_writable(wsi);
+            }
+            Verdict::GoOn
+        })
+    }
+
+    fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action {
+        Action::Continue // does not come: this protocol streams
+    }
+
+    fn chunk(&mut self, conn: &mut Conn<'_, Self>, chunk: Chunk<'_>) -> Action {
+        self.about(conn, |ctx, wsi| {
+            let verdict = ctx.received(wsi, &chunk);
+            ctx.hold_back(wsi);
+            verdict
+        })
+    }
+
+    /// Set when there is input that the program had stopped.
+    fn timer(&mut self, conn: &mut Conn<'_, Self>) -> Action {
+        self.about(conn, |ctx, wsi| {
+            let verdict = ctx.go_on_receiving(wsi);
+            ctx.hold_back(wsi);
+            verdict
+        })
+    }
+
+    fn writable(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
+        drop(permit); // C writes without
+        self.about(conn, |ctx, wsi| {
+            ctx.tell_wish_used(wsi);
+            let client = wsi.is_client.get();
+            let reason = if client { Reason::ClientWriteable } else { Reason::ServerWriteable };
+            Verdict::of(ctx.call_own(wsi, reason, (null_mut(), 0)))
+        })
+    }
+
+    fn pong(&mut self, conn: &mut Conn<'_, Self>, payload: &[u8]) -> Action {
+        if payload.is_empty() || !conn.session.is_client.get() {
+            return Action::Continue;
+        }
+        let mut padded = vec![0; PRE_PADDING + payload.len() + POST_PADDING];
+        padded[PRE_PADDING..][..payload.len()].copy_from_slice(payload);
+        let input = padded.as_mut_ptr().wrapping_add(PRE_PADDING);
+        self.about(conn, |ctx, wsi| {
+            let input = (input.cast(), payload.len());
+            ctx.call_own(wsi, Reason::ClientReceivePong, input); // return ignored
+            Verdict::GoOn
+        })
+    }
+
+    fn closed(&mut self, connections: Connections<'_>, id: ConnId, wsi: Rc<Wsi>, _: Closed) {
+        let ctx = &self.ctx;
+        ctx.lend(connections, || {
+            let was_open = wsi.kind.replace(Kind::Closed) == Kind::Open;
+            ctx.tell_deleted(&wsi);
+            if was_open {
+                ctx.call_own(&wsi, Reason::Closed, (null_mut(), 0));
+            }
+        });
+        wsi.release();
+        ctx.remove(&wsi);
+        connections.abort(id); // TCP ends here, and does not wait for the peer's end
+    }
+
+    fn connect_failed(&mut self, connections: Connections<'_>, id: ConnId, error: ConnectError) {
+        let ctx = &self.ctx;
+        let wsi = ctx.by_conn.borrow().get(&id).cloned();
+        let Some(wsi) = wsi else { return };
+        say!(INFO, "client connection failed: {error}");
+        ctx.lend(connections, || {
+            wsi.kind.set(Kind::Closed);
+            if !ctx.is_dying() {
+                ctx.call_own(&wsi, Reason::ClientConnectionError, (null_mut(), 0));
+            }
+            ctx.tell_deleted(&wsi);
+        });
+        wsi.release();
+        ctx.remove(&wsi);
+    }
+}
+
+/// The program's protocol 0 as what answers HTTP.
+pub(crate) struct HttpBridge {
+    pub(crate) ctx: Rc<Ctx>,
+}
+
+impl HttpBridge {
+    fn about<R>(
+        &self,
+        conn: &mut HttpConn<'_, Self>,
+        dead: R,
+        call: impl FnOnce(&Ctx, &Rc<Wsi>) -> R,
+    ) -> R {
+        let fd = conn.connections().fd(conn.id()).unwrap_or(-1);
+        match self.ctx.of_conn(conn.id(), fd) {
+            Some(wsi) if !self.ctx.is_dying() => {
+                self.ctx.lend(conn.connections(), || call(&self.ctx, &wsi))
+            }
+            Some(_) | None => dead,
+        }
+    }
+}
+
+impl Http for HttpBridge {
+    type Session = ();
+
+    fn request(&mut self, conn: &mut HttpConn<'_, Self>, request: &Request<'_>) -> Answer {
+        if request.method() != "GET" {
+            say!(INFO, "only GET is answered, not {}", request.method());
+            return Answer::Abort;
+        }
+        self.about(conn, Answer::Abort, |ctx, wsi| {
+            if wsi.block.borrow().is_none() && !wsi.allocate(ctx.protocols[0].session_size) {
+                say!(ERR, "no memory for a session");
+                return Answer::Abort;
+            }
+            let mut uri = request.target().as_bytes().to_vec();
+            let len = uri.len();
+            uri.push(0);
+            let tokens = Tokens::of_request(request.target(), request.headers());
+            *ctx.tokens.borrow_mut() = Some((wsi.handle, tokens));
+            let result = ctx.call_own(wsi, Reason::Http, (uri.as_mut_ptr().cast(), len));
+            drop(ctx.tokens.take());
+            if result == 0 { Answer::Raw } else { Answer::End }
+        })
+    }
+
+    fn writable(&mut self, conn: &mut HttpConn<'_, Self>, permit: BodyPermit<'_>) -> Action {
+        let _ = permit; // C writes without
+        let end = Action::close(CloseCode::NORMAL, "");
+        self.about(conn, Action::Abort, |ctx, wsi| {
+            ctx.tell_wish_used(wsi);
+            let result = if wsi.file.borrow().is_some() {
+                ctx.transfer(wsi)
+            } else {
+                ctx.call_own(wsi, Reason::HttpWriteable, (null_mut(), 0)).min(0)
+            };
+            if result == 0 { Action::Continue } else { end }
+        })
+    }
+
+    fn closed(&mut self, _: Connections<'_>, id: ConnId, (): ()) {
+        let wsi = self.ctx.by_conn.borrow().get(&id).cloned();
+        if let Some(wsi) = wsi.filter(|wsi| wsi.kind.get() == Kind::Http) {
+            drop(wsi.file.take());
+            wsi.release();
+        }
+    }
+}
+
+impl Ctx {
+    /// FILTER_NETWORK_CONNECTION: whether a connection that was just accepted is wanted.
+    pub(crate) fn admits(&self, fd: BorrowedFd<'_>) -> bool {
+        if self.is_dying() {
+            return false;
+        }
+        let listener = self.listener.borrow().clone();
+        let input = (fd_as_pointer(fd.as_raw_fd()), 0);
+        let reason = Reason::FilterNetworkConnection;
+        self.call(0, listener.as_deref(), reason, null_mut(), input) == 0
+    }
+}

@@ -1,0 +1,212 @@
+//! One C context: Sockeye's context, and what C adds to it.
+
+use crate::abi::{Callback, Protocols, Reason};
+use crate::ids::{Shared, Table};
+use crate::log::say;
+use crate::service::Watches;
+use crate::tokens::Tokens;
+use crate::wsi::{Kind, Wsi};
+use sockeye::{ConnId, Connections, Context, External, ProtocolId};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::{CString, c_int, c_void};
+use std::ptr::null_mut;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How deep callbacks may lie in callbacks, which only poll callbacks that ask for more can do.
+const DEPTH_MAX: usize = 64;
+
+/// An entry of the program's protocol array.
+pub(crate) struct Protocol {
+    pub(crate) name: String,
+    pub(crate) callback: Callback,
+    pub(crate) session_size: usize,
+    pub(crate) rx_size: usize,
+}
+
+pub(crate) struct Ctx {
+    pub(crate) handle: *mut c_void,
+    pub(crate) shared: Arc<Shared>,
+    /// The program's own array.
+    pub(crate) array: *mut Protocols,
+    pub(crate) protocols: Vec<Protocol>,
+    pub(crate) user: *mut c_void,
+    pub(crate) hostname: CString,
+    /// A `host:port` that clients connect through.
+    pub(crate) proxy: Option<(String, u16)>,
+    /// Clients offer permessage-deflate, servers accept it.
+    pub(crate) compresses: bool,
+    /// Sockeye's registration of each protocol.
+    pub(crate) registrations: RefCell<Vec<ProtocolId>>,
+    /// `None` until it is built, and once it is destroyed.
+    pub(crate) engine: RefCell<Option<Context<External>>>,
+    /// `None` once the context is destroyed.
+    pub(crate) wsis: RefCell<Option<Table<Rc<Wsi>>>>,
+    pub(crate) by_conn: RefCell<HashMap<ConnId, Rc<Wsi>>>,
+    pub(crate) watches: RefCell<Watches>,
+    /// The listening connection, once there is one.
+    pub(crate) listener: RefCell<Option<Rc<Wsi>>>,
+    /// Headers that can be asked for at present, and of which connection.
+    pub(crate) tokens: RefCell<Option<(*mut c_void, Tokens)>>,
+    /// The `struct pollfd` that `service_fd` was handed.
+    pub(crate) passed: Cell<*mut libc::pollfd>,
+    /// The number of its bell.
+    pub(crate) bell: Cell<Option<usize>>,
+    dying: Cell<bool>,
+    depth: Cell<usize>,
+}
+
+thread_local! {
+    /// What running callbacks have been lent, innermost last.
+    static LENT: RefCell<Vec<(*mut c_void, Connections<'static>)>> =
+        const { RefCell::new(Vec::new()) };
+}
+
+impl Ctx {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        table: Table<Rc<Wsi>>,
+        array: *mut Protocols,
+        protocols: Vec<Protocol>,
+    ) -> Self {
+        Self {
+            handle: std::ptr::without_provenance_mut(shared.handle),
+            shared: Arc::clone(shared),
+            array,
+            protocols,
+            user: null_mut(),
+            hostname: CString::default(),
+            proxy: None,
+            compresses: false,
+            registrations: RefCell::default(),
+            engine: RefCell::new(None),
+            wsis: RefCell::new(Some(table)),
+            by_conn: RefCell::default(),
+            watches: RefCell::default(),
+            listener: RefCell::new(None),
+            tokens: RefCell::new(None),
+            passed: Cell::new(null_mut()),
+            bell: Cell::new(None),
+            dying: Cell::new(false),
+            depth: Cell::new(0),
+        }
+    }
+
+    /// Whether the program has destroyed it; nothing is called back any more but what that asks.
+    pub(crate) fn is_dying(&self) -> bool {
+        self.dying.get()
+    }
+
+    pub(crate) fn die(&self) {
+        self.dying.set(true);
+    }
+
+    /// A connection of this context.
+    pub(crate) fn wsi(&self, handle: *mut c_void) -> Option<Rc<Wsi>> {
+        self.wsis.borrow().as_ref()?.get(handle).cloned()
+    }
+
+    /// All connections of this context.
+    pub(crate) fn all(&self) -> Vec<Rc<Wsi>> {
+        self.wsis.borrow().as_ref().map_or_else(Vec::new, |table| table.iter().cloned().collect())
+    }
+
+    /// A new connection; `None` if there are too many.
+    pub(crate) fn add(&self, kind: Kind, fd: c_int) -> Option<Rc<Wsi>> {
+        let mut wsis = self.wsis.borrow_mut();
+        let table = wsis.as_mut()?;
+        let handle = table.insert(|handle| Rc::new(Wsi::new(handle, kind, fd)))?;
+        table.get(handle).cloned()
+    }
+
+    /// Makes the handle of a connection stale.
+    pub(crate) fn remove(&self, wsi: &Wsi) {
+        if let Some(conn) = wsi.conn.take() {
+            self.by_conn.borrow_mut().remove(&conn);
+        }
+        if let Some(table) = self.wsis.borrow_mut().as_mut() {
+            table.remove(wsi.handle);
+        }
+        wsi.kind.set(Kind::Closed);
+    }
+
+    pub(crate) fn bind(&self, wsi: &Rc<Wsi>, conn: ConnId) {
+        wsi.conn.set(Some(conn));
+        self.by_conn.borrow_mut().insert(conn, Rc::clone(wsi));
+    }
+
+    /// The connection of one of Sockeye's; a new one if it was accepted and not seen yet.
+    pub(crate) fn of_conn(&self, conn: ConnId, fd: c_int) -> Option<Rc<Wsi>> {
+        if let Some(wsi) = self.by_conn.borrow().get(&conn) {
+            return Some(Rc::clone(wsi));
+        }
+        let wsi = self.add(Kind::Http, fd)?;
+        self.bind(&wsi, conn);
+        Some(wsi)
+    }
+
+    /// Calls the program back. No `RefCell` may be borrowed here.
+    pub(crate) fn call(
+        &self,
+        protocol: usize,
+        wsi: Option<&Wsi>,
+        reason: Reason,
+        user: *mut c_void,
+        input: (*mut c_void, usize),
+    ) -> c_int {
+        let Some(callback) = self.protocols.get(protocol).map(|protocol| protocol.callback) else {
+            return 0;
+        };
+        if self.depth.get() >= DEPTH_MAX {
+            say!(ERR, "callbacks in callbacks, {DEPTH_MAX} deep: {reason:?} is left out");
+            return 0;
+        }
+        self.depth.set(self.depth.get() + 1);
+        let wsi = wsi.map_or(null_mut(), |wsi| wsi.handle);
+        // SAFETY: the program gave this function to be called like this; `input` is valid for the
+        // call, or the number that the reason stands for.
+        let result = unsafe { callback(self.handle, wsi, reason as c_int, user, input.0, input.1) };
+        self.depth.set(self.depth.get() - 1);
+        result
+    }
+
+    /// Calls the callback of the connection's own protocol, with its session memory.
+    pub(crate) fn call_own(&self, wsi: &Wsi, reason: Reason, input: (*mut c_void, usize)) -> c_int {
+        self.call(wsi.protocol.get(), Some(wsi), reason, wsi.user.get(), input)
+    }
+
+    /// Runs `call`, a callback of Sockeye's, with what it was lent at hand for the program's calls.
+    pub(crate) fn lend<R>(&self, connections: Connections<'_>, call: impl FnOnce() -> R) -> R {
+        struct Lent;
+        impl Drop for Lent {
+            fn drop(&mut self) {
+                LENT.with_borrow_mut(|lent| lent.pop());
+            }
+        }
+        // SAFETY: the entry is gone before `connections` is: `Lent` takes it back, also when
+        // `call` panics; and `with` hands it out for the length of a call only.
+        let erased =
+            unsafe { std::mem::transmute::<Connections<'_>, Connections<'static>>(connections) };
+        LENT.with_borrow_mut(|lent| lent.push((self.handle, erased)));
+        let _lent = Lent;
+        call()
+    }
+
+    /// Sockeye's connections, inside a callback or outside; `None` where neither is possible:
+    /// once the context is destroyed, and in `FILTER_NETWORK_CONNECTION`.
+    pub(crate) fn with<R>(&self, call: impl FnOnce(Connections<'_>) -> R) -> Option<R> {
+        let lent = LENT.with_borrow(|lent| {
+            lent.iter().rev().find(|(handle, _)| *handle == self.handle).map(|(_, c)| *c)
+        });
+        match lent {
+            Some(connections) => Some(call(connections)),
+            None => Some(call(self.engine.try_borrow_mut().ok()?.as_mut()?.connections())),
+        }
+    }
+
+    /// Whether a turn of its loop is running.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.engine.try_borrow_mut().is_err()
+    }
+}

@@ -1,0 +1,343 @@
+//! Making and destroying contexts; the manual's 3.1 and 3.9.
+
+use crate::abi::{Info, Protocols, Reason, SKIP_CANONICAL_NAME, VALIDATE_UTF8};
+use crate::bell::{self, PROTOCOLS_MAX};
+use crate::bridge::{Bridge, HttpBridge};
+use crate::call;
+use crate::context::{Ctx, Protocol};
+use crate::daemon;
+use crate::ids::{self, Purpose, Use};
+use crate::log::{self, say};
+use crate::panic::export;
+use crate::wsi::Kind;
+use sockeye::{Builder, Context, External, Limits, Listen, OriginPolicy, TcpKeepalive};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ptr::null_mut;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Bytes that may wait for a socket before `libwebsocket_write` refuses more.
+const QUEUE_BYTES: usize = 1 << 20;
+
+/// How long a connection may wait for its request, or between two.
+const REQUEST: Duration = Duration::from_secs(60);
+
+/// What the program wants, read once and checked.
+struct Plan {
+    port: u16,
+    iface: Option<String>,
+    array: *mut Protocols,
+    protocols: Vec<Protocol>,
+    compresses: bool,
+    keepalive: Option<TcpKeepalive>,
+    options: u32,
+    user: *mut c_void,
+    ids: (c_int, c_int),
+    proxy: Option<(String, u16)>,
+}
+
+/// A string of C's; `None` for NULL.
+///
+/// # Safety
+///
+/// NULL, or a string.
+unsafe fn string(text: *const c_char) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: by the caller's word.
+    Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
+impl Plan {
+    /// # Safety
+    ///
+    /// `info` and what it points to are as the header says.
+    unsafe fn read(info: &Info) -> Result<Self, String> {
+        let port = u16::try_from(info.port)
+            .map_err(|_| format!("port {} is none: it must be 0 to 65535", info.port))?;
+        if port != 0
+            && !info.ssl_cert_filepath.is_null()
+            && !info.ssl_private_key_filepath.is_null()
+        {
+            return Err("this library was built without TLS: give no certificate and key".into());
+        }
+        let seconds = |value: c_int| u64::try_from(value).unwrap_or(0);
+        let keepalive = (info.ka_time > 0).then(|| TcpKeepalive {
+            time: Duration::from_secs(seconds(info.ka_time)),
+            interval: Duration::from_secs(seconds(info.ka_interval).max(1)),
+            probes: seconds(info.ka_probes).clamp(1, 127) as u32,
+        });
+        Ok(Self {
+            port,
+            // SAFETY: by the caller's word.
+            iface: unsafe { string(info.iface) },
+            array: info.protocols,
+            // SAFETY: by the caller's word.
+            protocols: unsafe { read_protocols(info.protocols)? },
+            compresses: !info.extensions.is_null(),
+            keepalive,
+            options: info.options,
+            user: info.user,
+            ids: (info.gid, info.uid),
+            proxy: proxy_of_environment()?,
+        })
+    }
+
+    fn builder(&self, ctx: &Rc<Ctx>) -> Builder {
+        let mut builder = Context::builder()
+            .limits(Limits {
+                queue_bytes: QUEUE_BYTES,
+                ping_after: Duration::MAX, // programs of the time ping by themselves
+                handshake: Duration::from_secs(10),
+                keep_alive: REQUEST,
+                exchange: REQUEST,
+                ..Limits::default()
+            })
+            .origins(OriginPolicy::Any)
+            .check_utf8(self.options & VALIDATE_UTF8 != 0)
+            .lenient_requests(true)
+            .announce_writes(true)
+            .tcp_keepalive(self.keepalive)
+            .http(HttpBridge { ctx: Rc::clone(ctx) });
+        if !self.compresses {
+            builder = builder.compression(None);
+        }
+        let filtered = Rc::clone(ctx);
+        builder = builder.accept_filter(move |fd, _| filtered.admits(fd));
+        let mut registrations = Vec::new();
+        for (index, protocol) in ctx.protocols.iter().enumerate() {
+            let bridge = Bridge { ctx: Rc::clone(ctx), index };
+            registrations.push(match protocol.name.as_str() {
+                "" => builder.register_unnamed(bridge).id(),
+                _ => builder.register(bridge).id(),
+            });
+        }
+        ctx.registrations.replace(registrations);
+        builder
+    }
+
+    fn listen(&self, engine: &mut Context<External>) -> io::Result<()> {
+        if self.port == 0 {
+            return Ok(());
+        }
+        let place = match self.iface.as_deref() {
+            None => Listen::at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port))),
+            Some(text) => match text.parse::<IpAddr>() {
+                Ok(ip) => Listen::at(SocketAddr::new(ip, self.port)),
+                Err(_) => Listen::interface(text, self.port),
+            },
+        };
+        let listening = engine.listen_at(&place);
+        listening.map(drop).map_err(|error| {
+            let number = error.raw_os_error().unwrap_or(0);
+            let text = format!("ERROR on binding to port {} ({number} {error})", self.port);
+            io::Error::new(error.kind(), text)
+        })
+    }
+
+    /// setgid, then setuid; what fails is only warned of.
+    fn change_ids(&self) {
+        let (gid, uid) = self.ids;
+        // SAFETY: both calls take any number.
+        unsafe {
+            if gid != -1 && libc::setgid(gid as libc::gid_t) != 0 {
+                say!(WARN, "setgid: {}", io::Error::last_os_error());
+            }
+            if uid != -1 && libc::setuid(uid as libc::uid_t) != 0 {
+                say!(WARN, "setuid: {}", io::Error::last_os_error());
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// NULL, or an array that ends with an entry whose callback is NULL.
+unsafe fn read_protocols(array: *const Protocols) -> Result<Vec<Protocol>, String> {
+    if array.is_null() {
+        return Err("protocols are needed, NULL was given".into());
+    }
+    let mut all = Vec::new();
+    loop {
+        // SAFETY: the array goes on until the end that has not been met.
+        let entry = unsafe { &*array.add(all.len()) };
+        let Some(callback) = entry.callback else { break };
+        if all.len() == PROTOCOLS_MAX {
+            return Err(format!("more than {PROTOCOLS_MAX} protocols, or an array without end"));
+        }
+        all.push(Protocol {
+            // SAFETY: NULL or a string, as the header says.
+            name: unsafe { string(entry.name) }.unwrap_or_default(),
+            callback,
+            session_size: entry.per_session_data_size,
+            rx_size: entry.rx_buffer_size,
+        });
+    }
+    if all.is_empty() { Err("the protocol array is empty".into()) } else { Ok(all) }
+}
+
+/// `http_proxy`, as `address:port`; port 0 is none.
+fn proxy_of_environment() -> Result<Option<(String, u16)>, String> {
+    let Some(text) = std::env::var_os("http_proxy") else { return Ok(None) };
+    let text = text.to_string_lossy();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (address, port) = text.split_once(':').ok_or("http_proxy needs to be ads:port")?;
+    let digits = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
+    let port: u16 = port[..digits].parse().unwrap_or(0);
+    Ok((port != 0).then(|| {
+        say!(NOTICE, " Proxy {address}:{port}");
+        (address.to_owned(), port)
+    }))
+}
+
+fn hostname(options: u32) -> CString {
+    let mut name = [0_u8; 256];
+    // SAFETY: the length is that of the buffer, less the zero at its end.
+    let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) } != 0;
+    if failed || options & SKIP_CANONICAL_NAME != 0 {
+        return c"unknown".to_owned();
+    }
+    CStr::from_bytes_until_nul(&name).map_or_else(|_| c"unknown".to_owned(), CStr::to_owned)
+}
+
+extern "C" fn on_pipe(_: c_int) {}
+
+/// Writes to a pipe that nobody reads must fail, not kill; the program's own handler stays.
+fn survive_sigpipe() {
+    // SAFETY: the handler does nothing; the structure is zeroed and then filled by `sigaction`.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        let asked = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut now);
+        if asked == 0 && now.sa_sigaction == libc::SIG_DFL {
+            let handler: extern "C" fn(c_int) = on_pipe;
+            libc::signal(libc::SIGPIPE, handler as libc::sighandler_t);
+        }
+    }
+}
+
+/// # Safety
+///
+/// As [`Plan::read`].
+unsafe fn create(info: &Info) -> Result<*mut c_void, String> {
+    log::join_sockeye();
+    say!(NOTICE, "Initial logging level {}", log::levels());
+    // SAFETY: the version is a string.
+    let version = unsafe { CStr::from_ptr(crate::util::lws_get_library_version()) };
+    say!(NOTICE, "Library version: {}", version.to_string_lossy());
+    say!(NOTICE, " Started with daemon pid {}", daemon::PID.load(Ordering::SeqCst));
+    survive_sigpipe();
+    // SAFETY: by the caller's word.
+    let plan = unsafe { Plan::read(info)? };
+    say!(NOTICE, " Compiled without SSL support");
+    let used = build(plan)?;
+    Ok(used.ctx().handle)
+}
+
+fn build(mut plan: Plan) -> Result<Use, String> {
+    let protocols = std::mem::take(&mut plan.protocols);
+    let used = ids::register(|shared, table| {
+        let mut ctx = Ctx::new(shared, table, plan.array, protocols);
+        ctx.user = plan.user;
+        ctx.hostname = hostname(plan.options);
+        ctx.proxy = plan.proxy.take();
+        ctx.compresses = plan.compresses;
+        Rc::new(ctx)
+    });
+    let used = used.ok_or_else(|| format!("more than {} contexts", ids::CONTEXTS_MAX))?;
+    let ctx = used.ctx();
+    if let Err(error) = start(ctx, &plan) {
+        ctx.die(); // `Use` destroys it, PROTOCOL_DESTROY included
+        return Err(error);
+    }
+    Ok(used)
+}
+
+fn start(ctx: &Rc<Ctx>, plan: &Plan) -> Result<(), String> {
+    let engine = plan.builder(ctx).build_external();
+    let mut engine = engine.map_err(|error| error.to_string())?;
+    plan.listen(&mut engine).map_err(|error| error.to_string())?;
+    // No one else can have set it: the context is new.
+    let _ = ctx.shared.waker.set(engine.handle());
+    ctx.bell.set(bell::hang(ctx.array, ctx.protocols.len(), engine.handle()));
+    if ctx.bell.get().is_none() {
+        return Err("too many contexts".into());
+    }
+    *ctx.engine.borrow_mut() = Some(engine);
+    if plan.port != 0 {
+        say!(NOTICE, " Listening on port {}", plan.port);
+    }
+    plan.change_ids();
+    for index in 0..ctx.protocols.len() {
+        // SAFETY: the array has that many entries, and is the library's to write to.
+        let entry = unsafe { &mut *ctx.array.add(index) };
+        entry.owning_server = ctx.handle;
+        entry.protocol_index = index as c_int;
+    }
+    ctx.drain();
+    for index in 0..ctx.protocols.len() {
+        ctx.call(index, None, Reason::ProtocolInit, null_mut(), (null_mut(), 0));
+    }
+    Ok(())
+}
+
+/// Ends a context that is dying: its listener, its connections, its protocols. To be called when
+/// no callback of it runs.
+pub(crate) fn finish_destroy(ctx: &Rc<Ctx>) {
+    for wsi in ctx.told_all() {
+        if wsi.kind.get() == Kind::Listener {
+            ctx.tell_deleted(&wsi);
+        }
+    }
+    ctx.with(|connections| connections.all().into_iter().for_each(|id| connections.abort(id)));
+    // Ends what was aborted, with its callbacks.
+    let ended = ctx.turn(|engine| engine.tick(Instant::now()));
+    if let Err(error) = ended {
+        say!(DEBUG, "libwebsocket_context_destroy: {error}");
+    }
+    for wsi in ctx.told_all() {
+        ctx.tell_deleted(&wsi);
+    }
+    for index in 0..ctx.protocols.len() {
+        ctx.call(index, None, Reason::ProtocolDestroy, null_mut(), (null_mut(), 0));
+    }
+    if let Some(bell) = ctx.bell.take() {
+        bell::take_down(bell);
+    }
+    let engine = ctx.engine.take();
+    drop(engine); // with the bridges, which hold this context
+    ctx.by_conn.borrow_mut().clear();
+    *ctx.watches.borrow_mut() = Default::default();
+    *ctx.listener.borrow_mut() = None;
+}
+
+export! {
+    /// Makes a context; NULL on failure.
+    fn libwebsocket_create_context(info: *const Info) -> *mut c_void {
+        // SAFETY: NULL, or the caller says that it is one.
+        let Some(info) = (unsafe { info.as_ref() }) else {
+            say!(ERR, "libwebsocket_create_context: creation info is needed, NULL was given");
+            return null_mut();
+        };
+        // SAFETY: the caller says that what it points to is as the header says.
+        unsafe { create(info) }.unwrap_or_else(|error| {
+            say!(ERR, "libwebsocket_create_context: {error}");
+            null_mut()
+        })
+    } else null_mut();
+
+    /// Destroys a context; inside one of its callbacks, once that has returned.
+    fn libwebsocket_context_destroy(context: *mut c_void) {
+        if context.is_null() {
+            return;
+        }
+        if let Some(used) = call::context("libwebsocket_context_destroy", context, Purpose::Call) {
+            used.ctx().die(); // the outermost `Use` finishes it
+        }
+    } else ();
+}

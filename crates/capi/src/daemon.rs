@@ -1,0 +1,100 @@
+//! `lws_daemonize` (manual, "Daemonization").
+
+use crate::panic::export;
+use sockeye::{Daemon, Daemonize, LockFile};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// This process, if it is a daemon.
+pub(crate) static PID: AtomicI32 = AtomicI32::new(0);
+
+/// The hold on the lock file, for as long as the daemon lives.
+static DAEMON: Mutex<Option<Daemon>> = Mutex::new(None);
+/// The path of the lock file, for the signal handler. Never freed.
+static LOCK: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
+
+export! {
+    /// Goes on in the background; returns 0 there. The calling process ends with status 0 once
+    /// that has begun, and with 1 if another daemon runs.
+    fn lws_daemonize(lock_path: *const c_char) -> c_int {
+        if lock_path.is_null() {
+            eprintln!("lws_daemonize: a path for the lock file is needed, NULL was given");
+            return 1;
+        }
+        // SAFETY: not NULL, and the caller says that it is a string.
+        let path = unsafe { CStr::from_ptr(lock_path) };
+        // SAFETY: it has no preconditions.
+        if unsafe { libc::getppid() } == 1 {
+            return 1; // already a daemon
+        }
+        match daemonize(path) {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("{error}");
+                1
+            }
+        }
+    } else 1;
+}
+
+fn daemonize(path: &CStr) -> io::Result<()> {
+    let path = std::path::absolute(Path::new(OsStr::from_bytes(path.to_bytes())))?;
+    let lock = match LockFile::acquire(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            match holder(&path) {
+                Some(pid) => eprintln!("Daemon already running from pid {pid}"),
+                None => eprintln!("Daemon already running: {error}"),
+            }
+            std::process::exit(1);
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(pid) = lock.left_by() {
+        eprintln!("Removing stale lock file {} from dead pid {pid}", path.display());
+    }
+    let mut daemon = Daemonize::new(lock).start()?;
+    if let Ok(name) = CString::new(path.as_os_str().as_bytes()) {
+        LOCK.store(name.into_raw(), Ordering::SeqCst);
+    }
+    settle();
+    daemon.ready()?;
+    *DAEMON.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon);
+    Ok(())
+}
+
+/// The number that a held lock file holds.
+fn holder(path: &Path) -> Option<u32> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// What the manual says of a daemon besides: signals, umask, directory.
+fn settle() {
+    // SAFETY: none of these has preconditions but the handler's: it calls nothing that a signal
+    // handler must not.
+    unsafe {
+        PID.store(libc::getpid(), Ordering::SeqCst);
+        for signal in [libc::SIGTSTP, libc::SIGTTOU, libc::SIGTTIN, libc::SIGHUP] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        libc::umask(0);
+        let handler: extern "C" fn(c_int) = on_term;
+        libc::signal(libc::SIGTERM, handler as libc::sighandler_t);
+    }
+}
+
+/// Removes the lock file and ends at once.
+extern "C" fn on_term(_: c_int) {
+    let path = LOCK.load(Ordering::SeqCst);
+    // SAFETY: both calls may be made in a signal handler, and the path is never freed.
+    unsafe {
+        if !path.is_null() {
+            libc::unlink(path);
+        }
+        libc::kill(libc::getpid(), libc::SIGKILL);
+    }
+}

@@ -1,0 +1,161 @@
+//! Serving files (manual, "Serving http files").
+
+use crate::abi::Reason;
+use crate::call;
+use crate::context::Ctx;
+use crate::log::say;
+use crate::panic::export;
+use crate::wsi::{Kind, Wsi};
+use sockeye::{ConnId, SendError};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::null_mut;
+
+/// A file is sent in pieces of this many bytes.
+const PIECE: usize = 4096;
+
+/// A file under way.
+pub(crate) struct Transfer {
+    file: File,
+    /// Bytes that were announced and are still to be sent.
+    left: u64,
+}
+
+/// What sending a piece came to.
+enum Step {
+    /// The whole file has been handed to the socket.
+    Done,
+    /// There is more, and room for it.
+    More,
+    /// There is more, and no room.
+    Choked,
+}
+
+impl Ctx {
+    /// Answers with a file. Negative or positive: end the connection.
+    fn serve_file(&self, wsi: &Wsi, conn: ConnId, path: &Path, content_type: &CStr) -> c_int {
+        let opened = File::open(path).and_then(|file| {
+            let about = file.metadata()?;
+            if about.is_file() {
+                Ok((file, about.len()))
+            } else {
+                Err(io::ErrorKind::IsADirectory.into())
+            }
+        });
+        let (file, len) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                say!(INFO, "unable to open '{}': {error}", path.display());
+                let answer = "HTTP/1.0 400 Bad\r\nServer: libwebsockets\r\n\r\n";
+                // If it cannot be sent the connection has ended, as it is going to.
+                let _ = self.send_raw(conn, answer.as_bytes());
+                return -1;
+            }
+        };
+        let mut head = b"HTTP/1.0 200 OK\r\nServer: libwebsockets\r\nContent-Type: ".to_vec();
+        head.extend_from_slice(content_type.to_bytes());
+        head.extend_from_slice(format!("\r\nContent-Length: {len}\r\n\r\n").as_bytes());
+        if self.send_raw(conn, &head).is_err() {
+            return -1;
+        }
+        *wsi.file.borrow_mut() = Some(Transfer { file, left: len });
+        self.transfer(wsi)
+    }
+
+    /// Sends of the file what the socket takes, and says so at its end.
+    pub(crate) fn transfer(&self, wsi: &Wsi) -> c_int {
+        let Some(conn) = wsi.conn.get() else { return 1 };
+        loop {
+            match self.send_piece(wsi, conn) {
+                Ok(Step::More) => {}
+                Ok(Step::Done) => {
+                    drop(wsi.file.take());
+                    return self.call_own(wsi, Reason::HttpFileCompletion, (null_mut(), 0));
+                }
+                Ok(Step::Choked) => {
+                    say!(NOTICE, "choked before able to send whole file (post)");
+                    self.ask_writable(wsi);
+                    return 0;
+                }
+                Err(error) => {
+                    say!(INFO, "file transfer ended: {error}");
+                    drop(wsi.file.take());
+                    return -1;
+                }
+            }
+        }
+    }
+
+    fn send_piece(&self, wsi: &Wsi, conn: ConnId) -> io::Result<Step> {
+        if self.with(|connections| connections.is_choked(conn)).unwrap_or(true) {
+            return Ok(Step::Choked);
+        }
+        let mut transfer = wsi.file.borrow_mut();
+        let Some(Transfer { file, left }) = transfer.as_mut() else { return Ok(Step::Done) };
+        if *left == 0 {
+            return Ok(Step::Done);
+        }
+        let mut piece = [0; PIECE];
+        let wanted = usize::try_from(*left).unwrap_or(PIECE).min(PIECE);
+        let n = file.read(&mut piece[..wanted])?;
+        if n == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file has become shorter",
+            ));
+        }
+        *left -= n as u64;
+        self.send_raw(conn, &piece[..n]).map_err(io::Error::other)?;
+        Ok(Step::More)
+    }
+
+    fn send_raw(&self, conn: ConnId, bytes: &[u8]) -> Result<(), SendError> {
+        self.with(|connections| connections.send_raw(conn, bytes)).unwrap_or(Err(SendError::Closed))
+    }
+}
+
+export! {
+    /// Answers an HTTP request with a file.
+    fn libwebsockets_serve_http_file(
+        context: *mut c_void,
+        wsi: *mut c_void,
+        file: *const c_char,
+        content_type: *const c_char,
+    ) -> c_int {
+        let function = "libwebsockets_serve_http_file";
+        if file.is_null() || content_type.is_null() {
+            say!(ERR, "{function}: file and content type are needed, NULL was given");
+            return -1;
+        }
+        // SAFETY: the caller says that both are strings.
+        let (file, content_type) = unsafe { (CStr::from_ptr(file), CStr::from_ptr(content_type)) };
+        let Some((used, wsi)) = call::wsi_in(function, context, wsi) else { return -1 };
+        let ctx = used.ctx();
+        let usable = ctx.is_usable(&wsi) && wsi.kind.get() == Kind::Http;
+        let Some(conn) = wsi.conn.get().filter(|_| usable) else {
+            say!(ERR, "{function}: the connection is not at an HTTP request");
+            return -1;
+        };
+        let result =
+            ctx.serve_file(&wsi, conn, Path::new(OsStr::from_bytes(file.to_bytes())), content_type);
+        ctx.drain();
+        result
+    } else -1;
+
+    /// Goes on with a file by hand.
+    fn libwebsockets_serve_http_file_fragment(
+        context: *mut c_void,
+        wsi: *mut c_void,
+    ) -> c_int {
+        let function = "libwebsockets_serve_http_file_fragment";
+        let Some((used, wsi)) = call::wsi_in(function, context, wsi) else { return 1 };
+        if wsi.file.borrow().is_none() || !used.ctx().is_usable(&wsi) {
+            say!(ERR, "{function}: no file is under way on this connection");
+            return 1;
+        }
+        used.ctx().transfer(&wsi)
+    } else 1;
+}

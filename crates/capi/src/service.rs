@@ -1,0 +1,332 @@
+//! The loop, built in and external: waiting, and telling protocol 0 what to wait for.
+//!
+//! A context is always hosted: `libwebsocket_service` is a host like any other. What Sockeye wants
+//! watched lies in [`Watches`], beside what the program was told of it: that differs where the
+//! manual's poll callbacks say something earlier, or no longer, or in another order.
+
+use crate::abi::{Reason, fd_as_pointer};
+use crate::call;
+use crate::context::Ctx;
+use crate::ids::Purpose;
+use crate::log::say;
+use crate::panic::export;
+use crate::wsi::{Kind, Wsi};
+use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, c_short, pollfd};
+use sockeye::{Change, Interest, Readiness};
+use std::collections::HashMap;
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// What is watched.
+#[derive(Default)]
+pub(crate) struct Watches {
+    /// As Sockeye wants it, for `poll`.
+    polls: Vec<pollfd>,
+    /// Where each descriptor stands in `polls`.
+    places: HashMap<c_int, usize>,
+    /// As the program was told.
+    told: HashMap<c_int, Told>,
+}
+
+struct Told {
+    events: c_short,
+    wsi: Rc<Wsi>,
+    /// DEL_POLL_FD has been called; the descriptor is open until Sockeye forgets it.
+    deleted: bool,
+}
+
+impl Watches {
+    fn watch(&mut self, fd: c_int, events: c_short) {
+        match self.places.get(&fd) {
+            Some(&place) => self.polls[place].events = events,
+            None => {
+                self.places.insert(fd, self.polls.len());
+                self.polls.push(pollfd { fd, events, revents: 0 });
+            }
+        }
+    }
+
+    fn forget(&mut self, fd: c_int) {
+        let Some(place) = self.places.remove(&fd) else { return };
+        self.polls.swap_remove(place);
+        if let Some(moved) = self.polls.get(place) {
+            self.places.insert(moved.fd, place);
+        }
+    }
+
+    fn told(&mut self, fd: c_int) -> Option<&mut Told> {
+        self.told.get_mut(&fd).filter(|told| !told.deleted)
+    }
+}
+
+fn events_of(interest: Interest) -> c_short {
+    let read = if interest.is_readable() { POLLIN } else { 0 };
+    let write = if interest.is_writable() { POLLOUT } else { 0 };
+    read | write
+}
+
+impl Ctx {
+    /// Tells protocol 0 what is to be watched from now on.
+    pub(crate) fn drain(&self) {
+        loop {
+            let mut batch = self.with(|connections| connections.take_changes()).unwrap_or_default();
+            if let Ok(mut engine) = self.engine.try_borrow_mut()
+                && let Some(engine) = engine.as_mut()
+            {
+                batch.extend(engine.changes());
+            }
+            if batch.is_empty() {
+                return;
+            }
+            for change in batch {
+                match change {
+                    Change::Watch(fd, interest) => self.watch(fd, events_of(interest)),
+                    Change::Forget(fd) => self.forget(fd),
+                }
+            }
+        }
+    }
+
+    fn watch(&self, fd: c_int, events: c_short) {
+        self.watches.borrow_mut().watch(fd, events);
+        let conn = self.with(|connections| connections.by_fd(fd)).flatten();
+        let told = self.watches.borrow().told.get(&fd).map(|t| (t.wsi.conn.get(), t.deleted));
+        match told {
+            Some((_, false)) => self.tell(fd, events),
+            Some((told, true)) if told == conn && conn.is_some() => {} // it is ending
+            Some((_, true)) | None => {
+                let wsi = match conn {
+                    Some(conn) => self.of_conn(conn, fd),
+                    None => self.own_descriptor(fd),
+                };
+                if let Some(wsi) = wsi {
+                    self.tell_add(&wsi, fd, events);
+                }
+            }
+        }
+    }
+
+    /// A descriptor that is no connection's: the context's own comes first, then the listeners.
+    fn own_descriptor(&self, fd: c_int) -> Option<Rc<Wsi>> {
+        let attention = self.all().iter().any(|wsi| wsi.kind.get() == Kind::Attention);
+        if !attention {
+            return self.add(Kind::Attention, fd);
+        }
+        let wsi = self.add(Kind::Listener, fd)?;
+        *self.listener.borrow_mut() = Some(Rc::clone(&wsi));
+        Some(wsi)
+    }
+
+    /// ADD_POLL_FD.
+    pub(crate) fn tell_add(&self, wsi: &Rc<Wsi>, fd: c_int, events: c_short) {
+        let told = Told { events, wsi: Rc::clone(wsi), deleted: false };
+        self.watches.borrow_mut().told.insert(fd, told);
+        self.call_poll(wsi, Reason::AddPollFd, fd, events);
+    }
+
+    /// Lets the program set and clear what differs from `events`.
+    fn tell(&self, fd: c_int, events: c_short) {
+        let mut watches = self.watches.borrow_mut();
+        let Some(told) = watches.told(fd) else { return };
+        let before = std::mem::replace(&mut told.events, events);
+        let wsi = Rc::clone(&told.wsi);
+        drop(watches);
+        if before & !events != 0 {
+            self.call_poll(&wsi, Reason::ClearModePollFd, fd, before & !events);
+        }
+        if events & !before != 0 {
+            self.call_poll(&wsi, Reason::SetModePollFd, fd, events & !before);
+        }
+    }
+
+    /// SET_MODE_POLL_FD for POLLOUT, also if it is set already.
+    pub(crate) fn tell_wish_to_write(&self, wsi: &Wsi) {
+        let fd = wsi.fd.get();
+        let mut watches = self.watches.borrow_mut();
+        let Some(told) = watches.told(fd) else { return };
+        told.events |= POLLOUT;
+        drop(watches);
+        self.call_poll(wsi, Reason::SetModePollFd, fd, POLLOUT);
+    }
+
+    /// CLEAR_MODE_POLL_FD for POLLOUT, as a wish to write is used up; also in the `struct pollfd`
+    /// that the program has handed in.
+    pub(crate) fn tell_wish_used(&self, wsi: &Wsi) {
+        let fd = wsi.fd.get();
+        let mut watches = self.watches.borrow_mut();
+        let Some(told) = watches.told(fd) else { return };
+        if told.events & POLLOUT == 0 {
+            return;
+        }
+        told.events &= !POLLOUT;
+        drop(watches);
+        let passed = self.passed.get();
+        // SAFETY: it is set while `service_fd` runs, to what its caller handed in. The caller's
+        // array may have moved in a callback, but none has run since it was set for this one.
+        if let Some(passed) = unsafe { passed.as_mut() }
+            && passed.fd == fd
+        {
+            passed.events &= !POLLOUT;
+        }
+        self.passed.set(std::ptr::null_mut());
+        self.call_poll(wsi, Reason::ClearModePollFd, fd, POLLOUT);
+    }
+
+    /// DEL_POLL_FD, once.
+    pub(crate) fn tell_deleted(&self, wsi: &Wsi) {
+        let fd = wsi.fd.get();
+        let mut watches = self.watches.borrow_mut();
+        let Some(told) = watches.told(fd).filter(|told| told.wsi.handle == wsi.handle) else {
+            return;
+        };
+        told.deleted = true;
+        drop(watches);
+        self.call_poll(wsi, Reason::DelPollFd, fd, 0);
+    }
+
+    /// A descriptor that Sockeye will close: whatever has not been said about it is said now.
+    fn forget(&self, fd: c_int) {
+        self.watches.borrow_mut().forget(fd);
+        let wsi = self.watches.borrow().told.get(&fd).map(|told| Rc::clone(&told.wsi));
+        if let Some(wsi) = wsi {
+            self.tell_deleted(&wsi);
+            self.watches.borrow_mut().told.remove(&fd);
+            wsi.release();
+            self.remove(&wsi);
+        }
+    }
+
+    /// Everything that is watched, listeners first, as the program was told.
+    pub(crate) fn told_all(&self) -> Vec<Rc<Wsi>> {
+        let watches = self.watches.borrow();
+        let told = watches.told.values().filter(|told| !told.deleted);
+        let mut all: Vec<Rc<Wsi>> = told.map(|told| Rc::clone(&told.wsi)).collect();
+        all.sort_by_key(|wsi| (wsi.kind.get() != Kind::Listener, wsi.fd.get()));
+        all
+    }
+
+    fn call_poll(&self, wsi: &Wsi, reason: Reason, fd: c_int, events: c_short) {
+        let input = (fd_as_pointer(fd), events as usize);
+        self.call(0, Some(wsi), reason, wsi.user.get(), input);
+    }
+
+    /// A descriptor is ready.
+    fn ready(&self, fd: c_int, revents: c_short) -> io::Result<()> {
+        let readiness = Readiness {
+            readable: revents & POLLIN != 0,
+            writable: revents & POLLOUT != 0,
+            hangup: revents & (POLLHUP | POLLERR) != 0,
+        };
+        self.turn(|engine| engine.ready(fd, readiness))
+    }
+
+    /// What is due by the clock.
+    fn tick(&self) -> io::Result<()> {
+        self.turn(|engine| engine.tick(Instant::now()))
+    }
+
+    /// Enters Sockeye's loop, and does what its turn has left to do.
+    pub(crate) fn turn(
+        &self,
+        call: impl FnOnce(&mut sockeye::Context<sockeye::External>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let result = match self.engine.borrow_mut().as_mut() {
+            Some(engine) => call(engine),
+            None => Ok(()),
+        };
+        self.drain();
+        self.heed_others();
+        result
+    }
+}
+
+/// One wait and what it gives; the manual's 3.2.
+fn service(ctx: &Ctx, timeout_ms: c_int) -> c_int {
+    ctx.drain();
+    let mut polls = ctx.watches.borrow().polls.clone();
+    // SAFETY: the pointer and length are those of one vector.
+    let ready = unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, timeout_ms) };
+    if ready < 0 {
+        return -1; // also when a signal came: programs end their loops by that
+    }
+    if ready == 0 {
+        return report(ctx.tick());
+    }
+    for poll in polls.iter().filter(|poll| poll.revents != 0) {
+        // What is another's by now is unknown to the context, or not ready and does no harm.
+        if let Err(error) = ctx.ready(poll.fd, poll.revents & !POLLNVAL) {
+            return report(Err(error));
+        }
+        if ctx.is_dying() {
+            return -1;
+        }
+    }
+    0
+}
+
+fn report(result: io::Result<()>) -> c_int {
+    match result {
+        Ok(()) => 0,
+        Err(error) => {
+            say!(ERR, "libwebsocket_service: {error}");
+            -1
+        }
+    }
+}
+
+/// One descriptor of a loop that is the program's; the manual's 3.3.
+fn service_fd(ctx: &Ctx, poll: *mut pollfd) -> c_int {
+    // SAFETY: NULL, or the caller says that it is one.
+    let Some(&pollfd { fd, revents, .. }) = (unsafe { poll.as_ref() }) else {
+        return report(ctx.tick());
+    };
+    if !ctx.watches.borrow().places.contains_key(&fd) {
+        return 0;
+    }
+    ctx.passed.set(poll);
+    let early = ctx.watches.borrow_mut().told(fd).map(|told| Rc::clone(&told.wsi));
+    if let Some(wsi) = early.filter(|wsi| revents & POLLOUT != 0 && wsi.wants.get()) {
+        ctx.tell_wish_used(&wsi); // it is asked for again once there can be a callback
+    }
+    let result = ctx.ready(fd, revents);
+    ctx.passed.set(std::ptr::null_mut());
+    report(result)
+}
+
+/// Refuses to turn the loop inside one of its own callbacks.
+fn refuse_inside(ctx: &Ctx, function: &str) -> bool {
+    let inside = ctx.is_inside();
+    if inside {
+        say!(ERR, "{function}: called inside a callback of the same context; return instead");
+    }
+    inside || ctx.is_dying()
+}
+
+export! {
+    /// Waits for something to do and does it.
+    fn libwebsocket_service(context: *mut c_void, timeout_ms: c_int) -> c_int {
+        if context.is_null() {
+            return 1;
+        }
+        let Some(used) = call::context("libwebsocket_service", context, Purpose::Service) else {
+            return -1;
+        };
+        if refuse_inside(used.ctx(), "libwebsocket_service") {
+            return -1;
+        }
+        service(used.ctx(), timeout_ms)
+    } else -1;
+
+    /// Does what one descriptor is ready for; with NULL, what is due by the clock.
+    fn libwebsocket_service_fd(context: *mut c_void, pollfd: *mut pollfd) -> c_int {
+        let Some(used) = call::context("libwebsocket_service_fd", context, Purpose::Service) else {
+            return -1;
+        };
+        if refuse_inside(used.ctx(), "libwebsocket_service_fd") {
+            return -1;
+        }
+        service_fd(used.ctx(), pollfd)
+    } else -1;
+}

@@ -1,0 +1,80 @@
+//! Compiling C and C++ against the library.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Warnings that every program here must be free of.
+pub(crate) const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
+
+/// The directory of this package.
+pub(crate) fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The directory of the header.
+pub(crate) fn include() -> PathBuf {
+    package().join("include")
+}
+
+/// Where cargo puts what it builds in the test's profile, the library among it.
+pub(crate) fn profile() -> &'static Path {
+    static PROFILE: OnceLock<PathBuf> = OnceLock::new();
+    PROFILE.get_or_init(|| {
+        let test = std::env::current_exe().unwrap(); // …/target/debug/deps/programs-0123456789
+        let profile = test.ancestors().nth(2).unwrap().to_owned();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--package", "sockeye-capi", "--lib", "--target-dir"]);
+        cargo.arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "the library does not build");
+        profile
+    })
+}
+
+/// The library.
+pub(crate) fn library() -> PathBuf {
+    profile().join("libwebsockets.so")
+}
+
+/// Whether a compiler is there. In CI all must be.
+pub(crate) fn has(compiler: &str) -> bool {
+    let found = Command::new(compiler).arg("--version").output().is_ok();
+    if !found {
+        assert!(std::env::var_os("CI").is_none(), "{compiler} is missing: install it");
+        println!("skipped: no {compiler} here");
+    }
+    found
+}
+
+/// The program made of a source file below this package, dynamically linked; compiled once.
+pub(crate) fn program(source: &str) -> PathBuf {
+    compiled(source, "gcc", &["-std=gnu99"])
+}
+
+/// The same, by a certain compiler with certain options.
+pub(crate) fn compiled(source: &str, compiler: &str, options: &[&str]) -> PathBuf {
+    static DONE: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = format!("{compiler} {} {source}", options.join(" "));
+    if let Some(path) = done.get_or_insert_default().get(&key) {
+        return path.clone();
+    }
+    let name: String =
+        key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let dir = profile().join("c-programs");
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join(name);
+    let mut cc = Command::new(compiler);
+    cc.args(STRICT).args(options).arg("-g").arg("-I").arg(include());
+    cc.arg(package().join(source)).arg("-o").arg(&path);
+    cc.arg("-L").arg(profile()).args(["-lwebsockets", "-lpthread"]);
+    cc.arg(format!("-Wl,-rpath,{}", profile().display()));
+    let output = cc.output().unwrap_or_else(|error| panic!("{compiler}: {error}"));
+    assert!(output.status.success(), "{cc:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    done.get_or_insert_default().insert(key, path.clone());
+    path
+}

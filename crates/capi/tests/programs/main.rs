@@ -1,0 +1,7 @@
+//! C programs, compiled against the header and the library that cargo has built, and talked to.
+
+mod build;
+mod echo;
+mod header;
+mod run;
+mod symbols;
