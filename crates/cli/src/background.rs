@@ -2,6 +2,7 @@
 
 use crate::args::ServiceArgs;
 use crate::ending::{Ending, FAILED};
+use sockeye::log::{self, Levels};
 use sockeye::{Daemon, Daemonize, LockFile};
 use std::io;
 
@@ -37,11 +38,17 @@ impl Hold {
     }
 
     /// The server has ended. If somebody still waits for it to be ready, it is they who say why
-    /// it is not.
+    /// it is not; later on only the log can.
     pub(crate) fn release(self, ending: Ending) -> Ending {
         match self {
             Self::Nothing | Self::Lock { .. } => ending,
-            Self::Daemon(daemon) => ending.told_by(|sentence| daemon.fail(sentence)),
+            Self::Daemon(daemon) => ending.told_by(|sentence| {
+                let told = daemon.fail(sentence);
+                if !told {
+                    log::emit(Levels::ERR, format_args!("{sentence}"));
+                }
+                told
+            }),
         }
     }
 }
