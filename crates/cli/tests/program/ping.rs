@@ -174,10 +174,10 @@ fn pings_without_reply_are_lost_in_time() {
         pong(&mut peer, &second);
         while peer.read().is_ok() {}
     });
-    let options = ["-c", "2", "-i", "1ms", "-W", "200ms"];
+    let options = ["-c", "2", "-i", "1ms", "-W", "2s"];
     let (status, stdout, stderr) = run(&[&["ping", &host.url], &options[..]].concat());
     assert_eq!((status, &*stderr), (Some(0), ""), "{stdout}");
-    assert!(stdout.contains("\nno reply to seq=1 within 200ms\n"), "{stdout}");
+    assert!(stdout.contains("\nno reply to seq=1 within 2s\n"), "{stdout}");
     assert!(stdout.contains("seq=2 time="), "{stdout}");
     assert_eq!(statistics(&stdout, &host.url).0, "2 sent, 1 received, 50% loss");
 }
@@ -185,10 +185,9 @@ fn pings_without_reply_are_lost_in_time() {
 #[test]
 fn no_reply_at_all_is_status_1() {
     let host = Host::new(|mut peer: Peer| {
-        for _ in 0..3 {
+        for _ in 0..2 {
             ping_of(&mut peer);
         }
-        peer.close(None).ok(); // too late for all of them
         while peer.read().is_ok() {}
     });
     let mut silent = Program::start(&["ping", &host.url, "-c", "2", "-i", "1ms", "-W", "50ms"]);
@@ -202,22 +201,21 @@ fn no_reply_at_all_is_status_1() {
 #[test]
 fn replies_that_are_odd_are_told_and_not_counted() {
     let host = Host::new(|mut peer| {
-        let first = ping_of(&mut peer);
+        let [first, second] = [(); 2].map(|()| ping_of(&mut peer));
         let changed = [&first[..63], b"!"].concat();
-        for payload in [&changed[..], &first, &first, b"", b"unasked", &[0xff; 64]] {
+        for payload in [&changed[..], &first, &first, b"", b"unasked", &[0xff; 64], &second] {
             pong(&mut peer, payload);
         }
         while peer.read().is_ok() {}
     });
-    // After the first, one that no one answers keeps it going until all of these have come.
-    let options = ["-c", "2", "-i", "200ms", "-W", "200ms"];
+    let options = ["-c", "2", "-i", "1ms", "-W", "60s"];
     let (status, stdout, _) = run(&[&["ping", &host.url], &options[..]].concat());
     assert_eq!(status, Some(0), "{stdout}");
     assert!(stdout.contains("seq=1 (changed)\n"), "{stdout}");
     assert!(stdout.contains("seq=1 (late or twice)\n"), "{stdout}");
     assert_eq!(stdout.matches("seq=1 time=").count(), 1, "{stdout}");
     let (counts, _) = statistics(&stdout, &host.url);
-    assert!(counts.contains(", +1 late or twice, +1 changed, "), "{counts}");
+    assert_eq!(counts, "2 sent, 2 received, +1 late or twice, +1 changed, 0% loss");
 }
 
 #[test]
