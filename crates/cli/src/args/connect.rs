@@ -1,12 +1,20 @@
 //! `sockeye connect`.
 
 use super::number::number;
-use super::{DeflateArgs, LogArgs, PeerArgs, RequestArgs};
+use super::time::time;
+use super::{DeflateArgs, LogArgs, PeerArgs, RequestArgs, StepArgs};
+
+use std::time::Duration;
 
 pub(super) const EXAMPLES: &str = "\
 Each line of standard input is sent as one message, without its newline; each message that
 comes is printed as one line. At the end of standard input the connection is closed with 1000,
 and what has not come by then is not waited for: use --count to wait for answers.
+
+With --reconnect a connection that fails or is lost is opened again, later each time, unless the
+server said that it should not be: with a close code other than 1001 or 1011 to 1014, or a status
+other than 408, 425, 429, 500, 502, 503 or 504. Lines that the server has not confirmed, by its
+answer to a ping, are sent once more.
 
 Exit status:
   0    closed with 1000, or without a code; or --count messages have come
@@ -32,6 +40,14 @@ pub(crate) struct ConnectArgs {
     /// Close after N messages have come, and not at the end of standard input
     #[arg(long, value_name = "N", value_parser = number(1..=u64::MAX))]
     pub(crate) count: Option<u64>,
+    /// Connect again when the connection fails or is lost
+    #[arg(long)]
+    pub(crate) reconnect: bool,
+    /// Wait no longer than this before connecting again
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub(crate) reconnect_delay: Duration,
+    #[command(flatten)]
+    pub(crate) steps: StepArgs,
     #[command(flatten)]
     pub(crate) peers: PeerArgs,
     #[command(flatten)]

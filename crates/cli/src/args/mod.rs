@@ -18,6 +18,7 @@ mod serve;
 mod service;
 mod time;
 mod tls;
+mod way;
 
 pub(crate) use bench::{BenchArgs, Matter};
 pub(crate) use connect::ConnectArgs;
@@ -33,6 +34,7 @@ pub(crate) use request::RequestArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use service::ServiceArgs;
 pub(crate) use tls::{ClientTlsArgs, ServerTlsArgs};
+pub(crate) use way::{StepArgs, WayArgs};
 
 use crate::ending::{Ending, MISUSED};
 use clap::error::ErrorKind;

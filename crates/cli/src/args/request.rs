@@ -1,6 +1,6 @@
 //! Where a client connects to, and what its request says.
 
-use super::ClientTlsArgs;
+use super::{ClientTlsArgs, WayArgs};
 use sockeye::{Address, Connect, ConnectError};
 
 /// Where to connect, and what the request says.
@@ -24,13 +24,15 @@ pub(crate) struct RequestArgs {
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
     #[command(flatten)]
+    pub(crate) way: WayArgs,
+    #[command(flatten)]
     pub(crate) tls: ClientTlsArgs,
 }
 
 impl RequestArgs {
     /// The connection that is asked for.
     pub(crate) fn connect(&self) -> Result<Connect, ConnectError> {
-        let mut connect = Connect::to(&self.url)?;
+        let mut connect = self.way.apply(Connect::to(&self.url)?)?;
         if let Some(address) = &self.via {
             connect = connect.via(address.clone());
         }

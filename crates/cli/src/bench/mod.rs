@@ -128,6 +128,7 @@ impl<'a> Bench<'a> {
     ) -> io::Result<Self> {
         let limits = Limits {
             connect: args.timeout,
+            proxy: args.timeout,
             handshake: args.timeout,
             close_within: args.timeout.min(CLOSE_WITHIN),
             fragments: u32::MAX,

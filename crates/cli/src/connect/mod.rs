@@ -1,6 +1,7 @@
 //! `sockeye connect`: lines go out as messages, messages come in as lines.
 
 mod input;
+mod outbox;
 mod output;
 mod talk;
 
@@ -9,7 +10,7 @@ use crate::ending::{Ending, FAILED, MISUSED};
 use crate::{logging, signals};
 use output::Output;
 use sockeye::log::Levels;
-use sockeye::{ConnectError, Context, Limits};
+use sockeye::{Connect, ConnectError, Context, Limits, Reconnect};
 use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -34,6 +35,7 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
     let (feeder, lines) = input::channel();
     let limits =
         Limits { message_bytes: MESSAGE_BYTES.into(), fragments: u32::MAX, ..Limits::default() };
+    let limits = args.steps.limits(limits);
     let builder = args.peers.apply(Context::builder(), limits);
     let mut builder = builder.compression(args.deflate.options());
     let talk = builder.register(Talk::new(args, lines, Rc::clone(&output), Rc::clone(&ending)));
@@ -42,12 +44,11 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
     signals::on_first(&mut context, move |signal, connections| {
         let _ = connections.post(talk, interrupted(signal)); // or it has ended already
     })?;
-    let begun = args.request.connect().and_then(|to| context.connections().connect(&to, talk.id()));
-    let id = match begun {
-        Ok(id) => id,
-        Err(error) => return Ok(could_not_connect(&args.request.url, &error)),
-    };
-    feeder.start(move || handle.request_writable(id).is_ok())?;
+    let begun = connect(args).and_then(|to| context.connections().connect(&to, talk.id()));
+    if let Err(error) = begun {
+        return Ok(could_not_connect(&args.request.url, &error));
+    }
+    feeder.start(move || handle.request_writable_all(talk).is_ok())?;
     let mut broken = None;
     loop {
         context.service(None)?;
@@ -64,8 +65,23 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
     }
 }
 
+fn connect(args: &ConnectArgs) -> Result<Connect, ConnectError> {
+    let connect = args.request.connect()?;
+    if !args.reconnect {
+        return Ok(connect);
+    }
+    let (longest, default) = (args.reconnect_delay, Reconnect::default());
+    Ok(connect.reconnect(Reconnect { first: default.first.min(longest), longest, ..default }))
+}
+
 fn could_not_connect(url: &str, error: &ConnectError) -> Ending {
-    let misused = matches!(error, ConnectError::Url(_) | ConnectError::Request(_));
+    let misused = matches!(
+        error,
+        ConnectError::Url(_)
+            | ConnectError::Request(_)
+            | ConnectError::BadProxy { .. }
+            | ConnectError::BadTunnel(_)
+    );
     Ending::with(if misused { MISUSED } else { FAILED }, format!("{url}: {error}"))
 }
 

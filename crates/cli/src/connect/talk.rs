@@ -1,14 +1,16 @@
 //! The client's protocol: what it does with lines and messages, and what its end means.
 
 use super::input::{Lines, Supply};
+use super::outbox::Outbox;
 use super::output::Output;
 use crate::args::ConnectArgs;
 use crate::ending::{Ending, FAILED, MISUSED};
 use sockeye::{
     Action, By, Cause, CloseCode, Closed, Conn, ConnId, ConnectError, Connections, Handshake,
-    Message, Permit, Protocol, Reject,
+    Message, Outage, Permit, Protocol, Reject, Retry,
 };
 use std::cell::{OnceCell, RefCell};
+use std::io::{self, Write};
 use std::rc::Rc;
 
 /// The status when the server closed with a code that is no goodbye.
@@ -23,8 +25,12 @@ pub(crate) struct Talk {
     /// How many messages are still wanted, if that is counted.
     wanted: Option<u64>,
     lines: Lines,
+    /// Lines that may have to be sent again, if that is wanted.
+    outbox: Option<Outbox>,
     output: Rc<RefCell<Output>>,
     open: bool,
+    /// The connection will be opened again: its end is not ours.
+    goes_on: bool,
     /// Why we close, once we do.
     goal: Option<Goal>,
     /// Set when the connection has ended.
@@ -48,7 +54,9 @@ impl Talk {
         ending: Rc<OnceCell<Ending>>,
     ) -> Self {
         let (url, binary, wanted) = (args.request.url.clone(), args.binary, args.count);
-        Self { url, binary, wanted, lines, output, open: false, goal: None, ending }
+        let outbox = args.reconnect.then(Outbox::default);
+        let (open, goes_on, goal) = (false, false, None);
+        Self { url, binary, wanted, lines, outbox, output, open, goes_on, goal, ending }
     }
 
     fn close(&mut self, goal: Goal) -> Action {
@@ -60,21 +68,35 @@ impl Talk {
     fn send_lines(&mut self, permit: Permit<'_>) -> Option<Action> {
         let mut permit = Some(permit);
         while let Some(ready) = permit {
+            if let Some(line) = self.outbox.as_mut().and_then(Outbox::again) {
+                permit = ready.send(message(self.binary, line));
+                continue;
+            }
+            if self.outbox.as_ref().is_some_and(Outbox::is_full) {
+                return None; // until some are confirmed
+            }
             let (number, line) = self.lines.next()?;
-            let message = if self.binary {
-                Message::binary(line)
-            } else if let Ok(text) = std::str::from_utf8(line) {
-                Message::text(text)
-            } else {
+            if !self.binary && std::str::from_utf8(line).is_err() {
                 let why = format!(
                     "line {number} of standard input is not UTF-8, so it cannot be sent as text; \
                      try --binary"
                 );
                 return Some(self.close(Goal::Enough(Ending::with(MISUSED, why))));
-            };
-            permit = ready.send(message);
+            }
+            if let Some(outbox) = &mut self.outbox {
+                outbox.keep(line);
+            }
+            permit = ready.send(message(self.binary, line));
         }
         None
+    }
+}
+
+/// A line as a message; as text it has been checked.
+fn message(binary: bool, line: &[u8]) -> Message<'_> {
+    match std::str::from_utf8(line) {
+        Ok(text) if !binary => Message::text(text),
+        Ok(_) | Err(_) => Message::binary(line),
     }
 }
 
@@ -93,6 +115,9 @@ impl Protocol for Talk {
 
     fn open(&mut self, conn: &mut Conn<'_, Self>) -> Action {
         self.open = true;
+        if let Some(outbox) = &mut self.outbox {
+            outbox.begin_anew();
+        }
         conn.request_writable(); // for the lines that came before
         Action::Continue
     }
@@ -115,9 +140,12 @@ impl Protocol for Talk {
     }
 
     fn writable(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
+        let unconfirmed = self.outbox.as_ref().is_some_and(|outbox| !outbox.is_empty());
         match self.lines.supply() {
             Supply::Ready => {}
-            Supply::Later => return Action::Continue, // the feeder will wake us
+            Supply::Later | Supply::Ended if self.outbox.as_ref().is_some_and(Outbox::owes) => {}
+            Supply::Ended if unconfirmed => return Action::Continue, // until they are
+            Supply::Later => return Action::Continue,                // the feeder will wake us
             Supply::Ended if self.wanted.is_some() => return Action::Continue,
             Supply::Ended => return self.close(Goal::Sent),
             Supply::Failed(why) => {
@@ -127,8 +155,31 @@ impl Protocol for Talk {
         if let Some(action) = self.send_lines(permit) {
             return action;
         }
+        if let Some(outbox) = &self.outbox {
+            let _ = conn.ping(&outbox.mark()); // it goes behind them, or nothing goes any more
+            if outbox.is_full() && !outbox.owes() {
+                return Action::Continue;
+            }
+        }
         conn.request_writable(); // one batch a turn: others have their turn too
         Action::Continue
+    }
+
+    fn pong(&mut self, conn: &mut Conn<'_, Self>, payload: &[u8]) -> Action {
+        if self.outbox.as_mut().is_some_and(|outbox| outbox.confirm(payload)) {
+            conn.request_writable(); // there is room, or nothing to wait for any more
+        }
+        Action::Continue
+    }
+
+    fn link_down(&mut self, _: Connections<'_>, outage: &Outage<'_>) -> Retry {
+        let plan = outage.plan.filter(|_| self.goal.is_none());
+        self.goes_on = plan.is_some();
+        let Some(plan) = plan else { return Retry::Never };
+        let (url, why) = (&self.url, outage.why);
+        // With stderr gone there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "sockeye: {url}: {why}; trying again in {plan:.1?}");
+        Retry::AsPlanned
     }
 
     fn notified(&mut self, connections: Connections<'_>, ending: Ending) {
@@ -143,10 +194,16 @@ impl Protocol for Talk {
     }
 
     fn closed(&mut self, _: Connections<'_>, _: ConnId, (): (), closed: Closed) {
-        let _ = self.ending.set(meaning(self.goal.take(), &closed)); // comes once
+        self.open = false;
+        if !self.goes_on {
+            let _ = self.ending.set(meaning(self.goal.take(), &closed)); // comes once
+        }
     }
 
     fn connect_failed(&mut self, _: Connections<'_>, _: ConnId, error: ConnectError) {
+        if self.goes_on {
+            return;
+        }
         let ending = match self.goal.take() {
             Some(Goal::Enough(ending)) => ending,
             Some(Goal::Sent) | None => Ending::with(FAILED, format!("{}: {error}", self.url)),

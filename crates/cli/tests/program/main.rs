@@ -1,5 +1,6 @@
 //! The program as its users see it: started for real, spoken to over sockets and pipes.
 
+mod bad_input;
 mod bench;
 mod bench_faults;
 mod capacity;
@@ -20,6 +21,7 @@ mod mirror;
 mod namespace;
 mod page;
 mod ping;
+mod reconnect;
 mod run;
 mod scratch;
 mod service;
