@@ -5,7 +5,7 @@
 
 mod interop;
 
-use sockeye_testkit::{Frame, Peer, idle};
+use sockeye_testkit::{Frame, Peer, idle, upgrade_request};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -91,6 +91,24 @@ fn echo_sends_back_what_comes() {
     client.expect_text("one");
     client.expect_message(sockeye::Opcode::Binary, &[1, 2, 3]);
     client.close(1000, "done");
+}
+
+#[test]
+fn guard_admits_by_address_and_by_token_and_keeps_what_it_needs_of_the_request() {
+    let server = Server::start("guard", &["abc"]);
+    let mut stranger = Peer::connect(server.address, idle());
+    stranger.send(upgrade_request("/", &[]));
+    let response = stranger.expect_response();
+    assert_eq!(response.status(), 401);
+    assert_eq!(response.head.header("WWW-Authenticate"), Some("Bearer"));
+    let mut friend = Peer::connect(server.address, idle());
+    friend.upgrade("/", &[("Authorization", "Bearer abc"), ("User-Agent", "friend/1")]);
+    friend.send_frame(&Frame::text("hello"));
+    friend.expect_text("friend/1 says hello");
+
+    let closed = Server::start("guard", &["abc", "127.0.0.1"]);
+    let mut nobody = Peer::connect(closed.address, idle());
+    nobody.expect_end();
 }
 
 #[test]
