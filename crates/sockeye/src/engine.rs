@@ -271,7 +271,7 @@ impl Engine {
     }
 
     /// The stream has ended, in good order or not.
-    fn lost(&mut self, id: ConnId, lost: Lost) {
+    pub(crate) fn lost(&mut self, id: ConnId, lost: Lost) {
         if let Lost::Tls(error) = lost {
             return self.tls_failed(id, *error);
         }
@@ -384,6 +384,7 @@ impl Engine {
 
     fn open_letter(&mut self, letter: Letter) {
         match letter {
+            Letter::Secured(id, done) => self.secured(id, done),
             Letter::Notice(protocol, notice) => {
                 if let Some(service) = self.services.get_mut(usize::from(protocol.0)) {
                     service.notified(&self.core, notice);

@@ -3,6 +3,7 @@
 use crate::protocol::Protocol;
 use crate::slots::ConnId;
 use crate::state::ProtocolId;
+use crate::tls::Done;
 use sockeye_sys::Waker;
 use std::any::Any;
 use std::collections::VecDeque;
@@ -153,6 +154,8 @@ pub(crate) enum Letter {
     Notice(ProtocolId, Box<dyn Any + Send>),
     Want(ConnId),
     WantAll(ProtocolId),
+    /// A worker hands a handshake back.
+    Secured(ConnId, Done),
     Resolved(ConnId, io::Result<Vec<SocketAddr>>),
     Shutdown,
     Drain(Duration),

@@ -9,13 +9,15 @@
 //! The tail holds records: what is sealed must leave in the order it was sealed in. So `output`
 //! and the cork are empty whenever the tail is not.
 
+use crate::cold::Leftover;
 use crate::connect::ConnectError;
 use crate::engine::{Engine, Kind};
 use crate::message::{By, Cause};
 use crate::slots::{ConnId, Flags, Slot};
 use crate::state::State;
 use crate::tls::{
-    ClientTls, HANDSHAKE_MAX, Link, RECORD_MAX, ServerTls, Taken, TlsError, TlsInfo, TlsName,
+    ClientTls, Done, HANDSHAKE_MAX, Link, RECORD_MAX, ServerTls, Taken, TlsError, TlsInfo, TlsName,
+    Workers,
 };
 use crate::transport::{CORK, Lost, Received};
 use std::io::ErrorKind;
@@ -24,6 +26,8 @@ use std::mem;
 /// A connection's TLS, in its cold part.
 pub(crate) enum Security {
     Tls(Box<Link>),
+    /// A worker has it, for its handshake.
+    Away,
     /// It came to a port for TLS and speaks plain HTTP: it is told so.
     Misplaced,
 }
@@ -37,6 +41,8 @@ pub(crate) struct Sealing {
     pub(crate) output: Vec<u8>,
     /// Records on their way to a tail.
     scratch: Vec<u8>,
+    /// What takes handshakes off the loop, if that is asked for.
+    pub(crate) workers: Option<Workers>,
 }
 
 /// The receive buffer is no shorter under TLS, in bytes: what is read beside a record that has
@@ -50,8 +56,14 @@ impl Slot {
     fn link(&mut self) -> Option<&mut Link> {
         match &mut self.cold.as_mut()?.security {
             Some(Security::Tls(link)) => Some(link),
-            Some(Security::Misplaced) | None => None,
+            Some(Security::Away | Security::Misplaced) | None => None,
         }
+    }
+
+    /// Whether a worker has its handshake: what comes must wait in the socket.
+    pub(crate) fn is_away(&self) -> bool {
+        self.flags.has(Flags::TLS)
+            && self.cold.as_ref().is_some_and(|cold| matches!(cold.security, Some(Security::Away)))
     }
 }
 
@@ -93,7 +105,7 @@ impl State {
     pub(crate) fn tls_info(&self, id: ConnId) -> Option<TlsInfo> {
         match &self.slots.get(id)?.cold.as_ref()?.security {
             Some(Security::Tls(link)) => link.info(),
-            Some(Security::Misplaced) | None => None,
+            Some(Security::Away | Security::Misplaced) | None => None,
         }
     }
 
@@ -129,8 +141,32 @@ impl State {
         if is_draining {
             return Received::NotYet; // nobody wants it any more
         }
+        let heavy = sealing.workers.is_some() && link.is_heavy(&mut sealing.input[..kept + len]);
+        if heavy && self.hand_over(id, kept + len) {
+            return Received::NotYet;
+        }
+        let Self { slots, sealing, .. } = self;
+        let Some(link) = slots.get_mut(id).and_then(Slot::link) else { return Received::NotYet };
         let taken = link.take(&mut sealing.input[..kept + len], buffer, &mut sealing.output);
         self.taken(id, taken, len)
+    }
+
+    /// Hands a handshake to a worker, with the first `len` bytes of the input; whether it went.
+    fn hand_over(&mut self, id: ConnId, len: usize) -> bool {
+        let Self { slots, sealing, .. } = self;
+        let (Some(slot), Some(workers)) = (slots.get_mut(id), &mut sealing.workers) else {
+            return false;
+        };
+        let Some(Security::Tls(link)) = slot.cold().security.replace(Security::Away) else {
+            return false;
+        };
+        let left = workers.hand_over(id, link, sealing.input[..len].to_vec()).err();
+        let went = left.is_none();
+        if let Some(link) = left {
+            slot.cold().security = Some(Security::Tls(link));
+        }
+        self.review(id);
+        went
     }
 
     fn taken(&mut self, id: ConnId, taken: Taken, len: usize) -> Received {
@@ -254,6 +290,27 @@ impl State {
 }
 
 impl Engine {
+    /// A worker hands a handshake back, for a connection that may have ended meanwhile.
+    pub(crate) fn secured(&mut self, id: ConnId, done: Done) {
+        let state = self.core.state.get_mut();
+        let Done { link, mut plain, out } = done;
+        if !state.slots.get(id).is_some_and(Slot::is_away) || !state.begin_turn(id) {
+            return;
+        }
+        let slot = state.slots.at_mut(id.index);
+        slot.cold().security = Some(Security::Tls(link));
+        state.sealing.output.extend_from_slice(&out);
+        let waits = self.input(id, &mut plain);
+        let state = self.core.state.get_mut();
+        if waits > 0 {
+            state.keep(id, Leftover::from(&plain[plain.len() - waits..]));
+        } else if let Some(lost) = state.take_end(id) {
+            self.lost(id, lost);
+        }
+        self.core.state.get_mut().review(id);
+        self.end_turn(id);
+    }
+
     /// A connection's TLS has failed: its alert goes out, and its application is told.
     pub(crate) fn tls_failed(&mut self, id: ConnId, error: TlsError) {
         let state = self.core.state.get_mut();

@@ -411,6 +411,7 @@ impl Slot {
         let tail = self.queued() > 0;
         let writes = tail || (announce_writes && self.flags.has(Flags::WANTS));
         let reads = match &self.phase {
+            _ if self.is_away() => false,
             Phase::Vacant { .. } => false,
             Phase::Dialing(_) => false,
             Phase::Attempt { .. } => return Interest::WRITE,

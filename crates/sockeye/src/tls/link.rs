@@ -136,6 +136,29 @@ impl Link {
         Taken::Plain(filled)
     }
 
+    /// Whether these bytes, which lie as for [`take`](Self::take), cost a handshake's work.
+    pub(crate) fn is_heavy(&self, cipher: &mut [u8]) -> bool {
+        let plain = self.fresh && cipher.first().is_some_and(u8::is_ascii_alphabetic);
+        if plain || self.over || !self.is_handshaking() {
+            return false;
+        }
+        cipher[..self.partial.len()].copy_from_slice(&self.partial);
+        is_worth_a_look(cipher)
+    }
+
+    /// Takes bytes that are known to be heavy; how many plain ones came of them.
+    pub(crate) fn take_handshake(
+        &mut self,
+        cipher: &mut [u8],
+        plain: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> usize {
+        match self.take(cipher, plain, out) {
+            Taken::Plain(len) => len,
+            Taken::NoTls => 0,
+        }
+    }
+
     /// Drives rustls over `cipher`: how much of it is done with, and how many plain bytes came of
     /// it.
     fn run(&mut self, cipher: &mut [u8], plain: &mut [u8], out: &mut Vec<u8>) -> (usize, usize) {

@@ -39,6 +39,8 @@ mod server;
 mod suites;
 #[cfg(feature = "tls")]
 mod verify;
+#[cfg(feature = "tls")]
+mod worker;
 
 #[cfg(feature = "tls")]
 pub use certificate::Certificate;
@@ -48,11 +50,13 @@ pub use client::{ClientTls, ClientTlsBuilder};
 pub(crate) use link::{HANDSHAKE_MAX, Link, RECORD_MAX, Taken, TlsName};
 #[cfg(feature = "tls")]
 pub use server::{ServerTls, ServerTlsBuilder};
+#[cfg(feature = "tls")]
+pub(crate) use worker::{Done, Workers};
 
 #[cfg(not(feature = "tls"))]
 pub use off::{Certificate, ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder};
 #[cfg(not(feature = "tls"))]
-pub(crate) use off::{HANDSHAKE_MAX, Link, RECORD_MAX, Taken, TlsName};
+pub(crate) use off::{Done, HANDSHAKE_MAX, Link, RECORD_MAX, Taken, TlsName, Workers};
 
 pub use cipher_list::{BadCipherList, CipherList, Suite, Tls13Suite, Tls13Suites};
 pub use error::{TlsError, TlsErrorKind};

@@ -1,9 +1,12 @@
 //! What a build without TLS has in its place: the same names, of which no value can be had.
 
 use super::{CipherList, PeerCertificate, Tls13Suites, TlsError, TlsErrorKind, TlsInfo};
+use crate::handle::{Inbox, Letter};
+use crate::slots::ConnId;
 use crate::transport::Lost;
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a listener speaks TLS with: nothing, in this build.
 #[derive(Clone, Debug)]
@@ -189,10 +192,43 @@ fn lost(error: &std::io::Error) -> Lost {
     Lost::Tls(Box::new(TlsError::unreadable("", "".as_ref(), error)))
 }
 
+/// How a handshake would come back.
+#[allow(dead_code)]
+fn letter(id: ConnId, done: Done) -> Letter {
+    Letter::Secured(id, done)
+}
+
+/// Threads that take handshakes: none.
+pub(crate) struct Workers(Infallible);
+
+/// What came of a handshake on one.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) link: Box<Link>,
+    pub(crate) plain: Vec<u8>,
+    pub(crate) out: Vec<u8>,
+}
+
+impl Workers {
+    pub(crate) fn new(_: usize, _: &Arc<Inbox>) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn hand_over(
+        &mut self,
+        _: ConnId,
+        _: Box<Link>,
+        _: Vec<u8>,
+    ) -> Result<(), Box<Link>> {
+        match self.0 {}
+    }
+}
+
 pub(crate) const RECORD_MAX: usize = 0;
 pub(crate) const HANDSHAKE_MAX: usize = 0;
 
 /// The TLS of a connection: none has any.
+#[derive(Debug)]
 pub(crate) struct Link(Infallible);
 
 #[allow(dead_code)] // as in a build with TLS
@@ -228,6 +264,10 @@ impl Link {
     }
 
     pub(crate) fn take(&mut self, _: &mut [u8], _: &mut [u8], _: &mut Vec<u8>) -> Taken {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_heavy(&self, _: &mut [u8]) -> bool {
         match self.0 {}
     }
 

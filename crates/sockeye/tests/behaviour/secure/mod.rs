@@ -74,6 +74,16 @@ impl Secure {
         Self { world: World::secure(mode, builder, &tls), trace, ca, tls }
     }
 
+    /// An echo whose handshakes are made on threads of their own.
+    fn with_workers(mode: Mode) -> Self {
+        let ca = Authority::new("Test CA");
+        let issued = ca.issue(&["localhost"], "server");
+        let tls = ServerTls::builder().certificate(issued.certificate()).build().expect("TLS");
+        let trace = Trace::default();
+        let builder = Context::builder().protocol(Play::new(&trace)).tls_workers(2);
+        Self { world: World::secure(mode, builder, &tls), trace, ca, tls }
+    }
+
     /// A plain peer, whose bytes come under TLS.
     fn peer(&self) -> Peer {
         self.peer_with(believer(&self.ca, None))

@@ -410,3 +410,44 @@ fn an_expired_certificate_is_served_all_the_same() {
     ServerTls::builder().certificate(issued.certificate()).build().expect("with a warning");
     assert!(ServerTls::builder().build().is_err(), "one is needed");
 }
+
+#[test]
+fn handshakes_on_threads_of_their_own_come_to_the_same() {
+    in_every_mode(|mode| {
+        for version in [&TLS12, &TLS13] {
+            let secure = Secure::with_workers(mode);
+            let config = of_version(&secure.ca, version);
+            let mut peers: Vec<Peer> = (0..8).map(|_| secure.peer_with(config.clone())).collect();
+            for peer in &mut peers {
+                peer.upgrade("/", &[]);
+            }
+            for (number, peer) in peers.iter_mut().enumerate() {
+                let frame = Frame::binary(vec![7; number * 9000]);
+                peer.send_frame(&frame);
+                assert!(peer.expect_frame().payload == frame.payload);
+            }
+            for peer in &mut peers {
+                peer.close(1000, "");
+            }
+            secure.world.until_connections(0);
+        }
+    });
+}
+
+#[test]
+fn what_goes_wrong_on_a_thread_ends_that_connection_alone() {
+    in_every_mode(|mode| {
+        let secure = Secure::with_workers(mode);
+        let mut garbage = Peer::connect(secure.world.address, secure.world.turns());
+        garbage.send(b"\x16\x03\x01\x00\x04\x02\x00\x00\x00"); // a ServerHello
+        assert_eq!(garbage.expect_rest()[0], 21, "an alert");
+        let mut plain = Peer::connect(secure.world.address, secure.world.turns());
+        plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(plain.expect_response().head.status(), 307);
+        let mut silent = Peer::connect(secure.world.address, secure.world.turns());
+        secure.client();
+        drop((garbage, plain));
+        secure.world.wind(std::time::Duration::from_secs(11));
+        silent.expect_rest_and_end();
+    });
+}
