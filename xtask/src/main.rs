@@ -40,7 +40,9 @@ cargo xtask autobahn [--role ROLE] [--variant VARIANT] [--cases GLOB[,GLOB...]] 
                cuts      sections 9, 12 and 13, whole messages, reads of random lengths
                headers   the same, streaming: payloads cut at random, headers into bytes
                own-context  compression, with the window of both ends kept, ours as client too
+               tls       under TLS, through socat, which the suite knows nothing of
                all       all of these
+    --tls      the same as --variant tls
     --cases    only these, such as 9.*
     --table    writes the counts of the default variant into the README
 cargo xtask fuzz [TARGET...] [--seconds N] [--libfuzzer]

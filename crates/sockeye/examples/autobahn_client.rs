@@ -2,11 +2,12 @@
 //! `cargo xtask autobahn`: one connection for each, on which it sends back every message.
 //!
 //! `cargo run --example autobahn_client -- URL AGENT [--streaming] [--takeover | --own-context]
-//! [--reads one|random] [--cases FIRST-LAST]`
+//! [--reads one|random] [--cases FIRST-LAST] [--tls FILE]`
 
 mod autobahn;
 
 use autobahn::{Echo, Options, Told};
+use sockeye::tls::ClientTls;
 use sockeye::{Connect, Context, Key, Role};
 use std::error::Error;
 
@@ -18,7 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn play<const STREAMING: bool>(options: &Options) -> Result<(), Box<dyn Error>> {
     let [url, agent] = &options.operands[..] else { return Err("URL and AGENT are wanted".into()) };
     let (context, key, told) = options.context::<STREAMING>(Role::Client)?;
-    let mut suite = Suite { context, key, told, url };
+    let tls = match &options.tls {
+        None => None,
+        Some(file) => Some(ClientTls::builder().ca_file(file).build()?),
+    };
+    let mut suite = Suite { context, key, told, url, tls };
     let (first, last) = match options.cases {
         Some(range) => range,
         None => (1, String::from_utf8(suite.visit("/getCaseCount")?)?.parse()?),
@@ -37,12 +42,16 @@ struct Suite<'u, const STREAMING: bool> {
     key: Key<Echo<STREAMING>>,
     told: Told,
     url: &'u str,
+    tls: Option<ClientTls>,
 }
 
 impl<const STREAMING: bool> Suite<'_, STREAMING> {
     /// Opens a connection and serves it to its end. Returns what was said on it and not echoed.
     fn visit(&mut self, target: &str) -> Result<Vec<u8>, Box<dyn Error>> {
-        let connect = Connect::to(&format!("{}{target}", self.url))?;
+        let mut connect = Connect::to(&format!("{}{target}", self.url))?;
+        if let Some(tls) = &self.tls {
+            connect = connect.tls(tls.clone());
+        }
         self.context.connections().connect(&connect, self.key.id())?;
         loop {
             self.context.service(None)?;

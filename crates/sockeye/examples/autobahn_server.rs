@@ -2,12 +2,13 @@
 //! back every message.
 //!
 //! `cargo run --example autobahn_server -- ADDRESS [--streaming] [--takeover]
-//! [--reads one|random]`
+//! [--reads one|random] [--tls FILE]`
 
 mod autobahn;
 
 use autobahn::Options;
 use sockeye::Role;
+use sockeye::tls::ServerTls;
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,6 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn serve<const STREAMING: bool>(options: &Options) -> Result<(), Box<dyn Error>> {
     let [address] = &options.operands[..] else { return Err("ADDRESS is wanted".into()) };
     let (mut context, ..) = options.context::<STREAMING>(Role::Server)?;
-    println!("listening on ws://{}", context.listen(address)?);
+    match &options.tls {
+        None => println!("listening on ws://{}", context.listen(address)?),
+        Some(file) => {
+            let tls = ServerTls::from_files(file, file)?;
+            println!("listening on wss://{}", context.listen_tls(address, &tls)?);
+        }
+    }
     Ok(context.run()?)
 }

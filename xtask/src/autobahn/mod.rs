@@ -5,10 +5,12 @@
 //! | the command line, what is printed | `mod.rs` |
 //! | what is played: roles, variants, cases | `plan.rs` |
 //! | how it is played: processes, several at a time | `play.rs` |
+//! | the relay to TLS | `relay.rs` |
 //! | what counts as well, the README's table | `verdict.rs` |
 
 mod plan;
 mod play;
+mod relay;
 mod verdict;
 
 use std::fs;
@@ -43,6 +45,7 @@ impl Options {
                 "--role" => options.roles = Role::named(value()?)?,
                 "--variant" => options.variants = Variant::named(value()?)?,
                 "--cases" => options.cases = value()?.split(',').map(str::to_owned).collect(),
+                "--tls" => options.variants = Variant::named("tls")?,
                 "--table" => options.table = true,
                 other => return Err(format!("unknown argument `{other}` of `autobahn`")),
             }
@@ -68,7 +71,12 @@ impl Default for Options {
 
 /// The step of `cargo xtask test`.
 pub(crate) fn step(place: &Place) -> Outcome {
-    foreign::outcome(place, || play_all(place, &Options::default(), place.verbose))
+    foreign::outcome(place, || {
+        play_all(place, &Options::default(), place.verbose)?;
+        let variants = Variant::named("tls").map_err(Trouble::Failed)?;
+        let cases = plan::SAMPLE.iter().map(|&glob| glob.to_owned()).collect();
+        play_all(place, &Options { variants, cases, ..Options::default() }, place.verbose)
+    })
 }
 
 /// Plays what `options` ask for and prints what came of it; `Err` if not all is well.
@@ -85,9 +93,14 @@ fn play_all(place: &Place, options: &Options, shown: bool) -> Result<(), Trouble
         if cases.is_empty() {
             continue;
         }
+        if variant.tls {
+            relay::install(place)?;
+        }
         let programs = play::build(place, variant).map_err(Trouble::Failed)?;
         let began = Instant::now();
-        let pairs = play::pairs(place, &suite, variant, &programs, &options.roles, &cases);
+        let certificate = relay::certificate(place);
+        let roles = &options.roles;
+        let pairs = play::pairs(place, &suite, variant, &programs, roles, &cases, &certificate);
         let (plays, troubles) = play::play(&pairs, &options.roles, &cases);
         if shown {
             troubles.iter().for_each(|trouble| println!("{trouble}"));

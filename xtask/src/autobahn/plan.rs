@@ -37,12 +37,16 @@ pub(crate) struct Variant {
     pub(crate) options: &'static [&'static str],
     /// Built for `poll(2)`.
     pub(crate) poll: bool,
+    /// Under TLS, by way of a relay that is not ours.
+    pub(crate) tls: bool,
     /// Patterns of the cases it is about.
     about: &'static [&'static str],
 }
 
 /// Everything but compression and the cases that only measure speed.
 const PROTOCOL: &[&str] = &["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"];
+/// Some of each kind, for a run of all steps.
+pub(crate) const SAMPLE: &[&str] = &["1.*.1", "2.*", "5.1*", "7.*", "9.1.*", "12.1.1"];
 /// Long messages, and compression.
 const LONG: &[&str] = &["9.*", "12.*", "13.*"];
 /// Compression, less 13.2, 13.5 and 13.6: there the suite's server declines it unless the client
@@ -50,24 +54,45 @@ const LONG: &[&str] = &["9.*", "12.*", "13.*"];
 const OWN_CONTEXT: &[&str] = &["12.*", "13.1.*", "13.3.*", "13.4.*", "13.7.*"];
 
 /// Every variant, the default one first.
-pub(crate) const VARIANTS: [Variant; 7] = [
-    Variant { name: "default", options: &["--takeover"], poll: false, about: &["*"] },
-    Variant { name: "streaming", options: &["--streaming"], poll: false, about: &["*"] },
-    Variant { name: "poll", options: &["--takeover"], poll: true, about: &["*"] },
-    Variant { name: "bytewise", options: &["--reads", "one"], poll: false, about: PROTOCOL },
+pub(crate) const VARIANTS: [Variant; 8] = [
+    Variant { name: "default", options: &["--takeover"], poll: false, tls: false, about: &["*"] },
+    Variant {
+        name: "streaming",
+        options: &["--streaming"],
+        poll: false,
+        tls: false,
+        about: &["*"],
+    },
+    Variant { name: "poll", options: &["--takeover"], poll: true, tls: false, about: &["*"] },
+    Variant {
+        name: "bytewise",
+        options: &["--reads", "one"],
+        poll: false,
+        tls: false,
+        about: PROTOCOL,
+    },
     Variant {
         name: "cuts",
         options: &["--takeover", "--reads", "random"],
         poll: false,
+        tls: false,
         about: LONG,
     },
     Variant {
         name: "headers",
         options: &["--takeover", "--reads", "random", "--streaming"],
         poll: false,
+        tls: false,
         about: LONG,
     },
-    Variant { name: "own-context", options: &["--own-context"], poll: false, about: OWN_CONTEXT },
+    Variant { name: "tls", options: &["--takeover"], poll: false, tls: true, about: &["*"] },
+    Variant {
+        name: "own-context",
+        options: &["--own-context"],
+        poll: false,
+        tls: false,
+        about: OWN_CONTEXT,
+    },
 ];
 
 impl Variant {

@@ -11,6 +11,7 @@ use std::{fs, thread};
 
 use super::Verdicts;
 use super::plan::{Role, Variant, group};
+use super::relay;
 use super::verdict::Verdict;
 use crate::place::Place;
 use crate::run::{Background, run};
@@ -31,6 +32,8 @@ for cases in json.load(open(sys.argv[1])).values():
 
 /// Both ends print this, and then where they listen.
 const LISTENING: &str = "listening on ws://";
+/// What our server prints under TLS.
+const LISTENING_TLS: &str = "listening on wss://";
 /// How long an end may take to say where it listens.
 const START: Duration = Duration::from_secs(60);
 /// How long the suite may take for its reports once all is played.
@@ -111,6 +114,8 @@ pub(crate) struct Pair<'p> {
     programs: &'p Path,
     role: Role,
     cases: Vec<String>,
+    /// For TLS.
+    certificate: &'p Path,
     /// Where the suite reports.
     reports: PathBuf,
 }
@@ -123,6 +128,7 @@ pub(crate) fn pairs<'p>(
     programs: &'p Path,
     roles: &[Role],
     cases: &[String],
+    certificate: &'p Path,
 ) -> Vec<Pair<'p>> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for case in cases {
@@ -132,7 +138,8 @@ pub(crate) fn pairs<'p>(
     let of_group = |(group, cases): (String, Vec<String>)| {
         let of_role = |&role: &Role| {
             let reports = reports.join(role.name()).join(&group);
-            Pair { suite, variant, programs, role, cases: cases.clone(), reports }
+            let cases = cases.clone();
+            Pair { suite, variant, programs, role, cases, certificate, reports }
         };
         roles.iter().map(of_role).collect::<Vec<_>>()
     };
@@ -200,9 +207,17 @@ impl Pair<'_> {
         let mut command = self.program("autobahn_server");
         command.arg("127.0.0.1:0");
         let mut server = Background::start(command)?;
-        let address = server.announced(LISTENING, START)?;
         let mut suite = self.suite.program(&self.cases, &self.reports);
-        suite.arg(format!("ws://{address}"));
+        let _relay = if self.variant.tls {
+            let address = server.announced(LISTENING_TLS, START)?;
+            let (relay, address) = relay::to_tls(self.certificate, &address)?;
+            suite.arg(format!("ws://{address}"));
+            Some(relay)
+        } else {
+            let address = server.announced(LISTENING, START)?;
+            suite.arg(format!("ws://{address}"));
+            None
+        };
         // The suite's status says little: its reports say all.
         let (Ok(printed) | Err(printed)) = run(suite, LIMIT, false);
         Ok(printed)
@@ -215,7 +230,14 @@ impl Pair<'_> {
         let mut suite = Background::start(suite)?;
         let address = suite.announced(LISTENING, START)?;
         let mut client = self.program("autobahn_client");
-        client.args([&format!("ws://{address}"), "sockeye"]);
+        let _relay = if self.variant.tls {
+            let (relay, port) = relay::from_tls(self.certificate, &address)?;
+            client.args([&format!("wss://localhost:{port}"), "sockeye"]);
+            Some(relay)
+        } else {
+            client.args([&format!("ws://{address}"), "sockeye"]);
+            None
+        };
         run(client, LIMIT, false)?;
         Ok(suite.finish(REPORTS))
     }
@@ -223,6 +245,9 @@ impl Pair<'_> {
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.programs.join(name));
         command.args(self.variant.options);
+        if self.variant.tls {
+            command.arg("--tls").arg(self.certificate);
+        }
         command
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) own_context: bool,
     /// How the bytes that arrive are cut.
     pub(crate) reads: Reads,
+    /// A file of a certificate and its key: a server speaks TLS with it, a client trusts it.
+    pub(crate) tls: Option<String>,
     /// The first and the last case to run, for clients.
     pub(crate) cases: Option<(u32, u32)>,
 }
@@ -42,6 +44,7 @@ impl Options {
                 "--takeover" => options.takeover = true,
                 "--own-context" => (options.takeover, options.own_context) = (true, true),
                 "--reads" => options.reads = Reads::parse(&value()?)?,
+                "--tls" => options.tls = Some(value()?),
                 "--cases" => options.cases = Some(range(&value()?)?),
                 other if other.starts_with('-') => return Err(format!("unknown option {other}")),
                 _ => options.operands.push(arg),
