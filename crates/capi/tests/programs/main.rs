@@ -3,5 +3,7 @@
 mod build;
 mod echo;
 mod header;
+mod hostile;
+mod recorder;
 mod run;
 mod symbols;

@@ -1,0 +1,54 @@
+//! Programs that do everything wrong, and all of them under valgrind.
+
+use crate::build::{has, program};
+use crate::run::{Running, Server, free_port};
+use sockeye_testkit::Frame;
+use std::process::Command;
+
+/// What finds errors and leaks of memory, and says so by its status.
+fn valgrind() -> Command {
+    let mut command = Command::new("valgrind");
+    command.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]);
+    command.args(["--errors-for-leak-kinds=definite,indirect"]);
+    command
+}
+
+fn two_free_ports() -> String {
+    let (mut port, mut next) = (free_port(), free_port());
+    while next != port + 1 {
+        (port, next) = (next, free_port());
+    }
+    port.to_string()
+}
+
+#[test]
+fn a_program_with_stale_and_made_up_handles_and_null_everywhere_survives() {
+    let hostile = program("programs/hostile.c");
+    let mut running = Running::of(Command::new(&hostile).arg(two_free_ports()));
+    let said = running.expect_status(0);
+    assert!(said.contains("the handle is none of a live context or connection"), "{said}");
+    assert!(said.contains("text and 7 and 1.5"), "{said}");
+    assert!(said.contains("belongs to another thread"), "{said}");
+}
+
+#[test]
+fn valgrind_finds_no_error_and_no_leak() {
+    if !has("valgrind") {
+        return;
+    }
+    let hostile = program("programs/hostile.c");
+    Running::of(valgrind().arg(hostile).arg(two_free_ports())).expect_status(0);
+    let recorder = program("programs/recorder.c");
+    let mut arguments = vec!["--quiet", "--error-exitcode=99", "--leak-check=full"];
+    arguments.extend([recorder.to_str().unwrap(), "server", "PORT", "external"]);
+    let server = Server::start("valgrind".as_ref(), &arguments);
+    let mut peer = server.peer();
+    peer.upgrade("/", &[("Sec-WebSocket-Protocol", "record")]);
+    peer.send_frame(&Frame::text("a message longer than twenty bytes"));
+    assert_eq!(peer.expect_frame().payload.len(), 20);
+    let mut other = server.peer();
+    other.send("GET / HTTP/1.1\r\n\r\n");
+    other.expect_rest_and_end();
+    drop(peer);
+    server.stop();
+}
