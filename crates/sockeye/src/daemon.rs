@@ -61,8 +61,8 @@ impl Daemonize {
     }
 
     /// Forks twice and returns in the daemon: without a terminal, in a session that it does not
-    /// lead, at `/`, with standard input at `/dev/null` and an umask of at least 022. Standard
-    /// output and standard error follow when it is ready.
+    /// lead, at `/`, with standard input at `/dev/null`, an umask of at least 022, and ignoring
+    /// SIGHUP. Standard output and standard error follow when it is ready.
     ///
     /// # Errors
     ///

@@ -56,6 +56,10 @@ fn the_daemon_serves_and_has_left_everything_behind() {
     let status = fs::read_to_string(process.proc("status")).unwrap();
     let umask = status.lines().find_map(|line| line.strip_prefix("Umask:\t")).unwrap();
     assert_eq!(u32::from_str_radix(umask, 8).unwrap() & 0o022, 0o022, "{umask}");
+    // Nobody hangs up on it.
+    daemon.process.signal(Signal::HUP);
+    say(&mut client, "c #000000 3 3 4 4;");
+    assert_eq!(text(&mut client), "c #000000 3 3 4 4;");
     daemon.process.signal(Signal::TERM);
     finish(client);
     daemon.process.wait();

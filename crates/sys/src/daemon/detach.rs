@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, fork};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags, open};
@@ -39,7 +40,8 @@ const MOST_SAID: usize = 8 << 10;
 const DEATH: Duration = Duration::from_secs(1);
 
 /// Goes on in a process of its own: no terminal, in a session that it does not lead, at `/`, with
-/// nothing to read on standard input, and with an umask of at least 022. Returns there only.
+/// nothing to read on standard input, with an umask of at least 022, and ignoring SIGHUP, which a
+/// handler set later takes back. Returns there only.
 ///
 /// The process that has called waits until the new one is [ready](Detached::ready) and ends with
 /// status 0; or prints on standard error why it is not, and ends with status 1. It runs no exit
@@ -118,6 +120,9 @@ impl Detached {
 
     /// The rest of the way, in the middle process and then in the daemon.
     fn settle(&mut self) -> io::Result<()> {
+        // SAFETY: ignoring a signal installs no code of ours, so there is none that must be fit to
+        // run in a handler.
+        unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }?;
         setsid()?;
         // SAFETY: as above; this process has been a copy of that one thread from its beginning.
         if let ForkResult::Parent { .. } = unsafe { fork() }? {
