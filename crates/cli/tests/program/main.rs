@@ -21,6 +21,7 @@ mod mirror;
 mod namespace;
 mod page;
 mod ping;
+mod proxies;
 mod reconnect;
 mod run;
 mod scratch;
