@@ -1,6 +1,8 @@
 //! `sockeye connect`, against the server of tungstenite.
 
-use crate::run::{Patient, Peer, Program, close_of, command, finish, read_head, say, text, unread};
+use crate::run::{
+    Patient, Peer, Program, Server, close_of, command, finish, read_head, say, text, unread,
+};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 use std::io::{BufRead, Read, Write};
@@ -112,6 +114,26 @@ fn no_line_is_lost_however_many_and_however_long() {
     assert_eq!(close_of(&mut talk.peer).0, 1000);
     talk.program = writer.join().unwrap();
     assert_eq!(talk.verdict(), DONE);
+}
+
+#[test]
+fn long_lines_and_their_echoes_do_not_wait_for_each_other() {
+    // More than the buffers of the system hold, in both directions at a time.
+    const LONG: usize = 8 << 20;
+    let server = Server::echo();
+    let url = format!("ws://{}", server.address);
+    let mut program = Program::start(&["connect", &url, "--no-deflate", "--count", "4"]);
+    let mut stdout = program.stdout();
+    let writer = thread::spawn(move || {
+        for _ in 0..4 {
+            program.say(&[&[b'x'; LONG][..], b"\n"].concat());
+        }
+        program
+    });
+    let mut echoes = Vec::new();
+    stdout.read_to_end(&mut echoes).unwrap();
+    assert_eq!(echoes.len(), 4 * (LONG + 1));
+    assert_eq!(writer.join().unwrap().verdict(), DONE);
 }
 
 #[test]
