@@ -6,4 +6,5 @@ mod header;
 mod hostile;
 mod recorder;
 mod run;
+mod site;
 mod symbols;
