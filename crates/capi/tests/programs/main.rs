@@ -2,6 +2,7 @@
 
 mod build;
 mod echo;
+mod fraggle;
 mod header;
 mod hostile;
 mod recorder;
