@@ -45,7 +45,14 @@ impl Fault {
 
     fn status(&self) -> u8 {
         match self {
-            Self::Connect { error: ConnectError::Url(_) | ConnectError::Request(_), .. } => MISUSED,
+            Self::Connect {
+                error:
+                    ConnectError::Url(_)
+                    | ConnectError::Request(_)
+                    | ConnectError::BadProxy { .. }
+                    | ConnectError::BadTunnel(_),
+                ..
+            } => MISUSED,
             Self::Closed { closed, .. } if !matches!(closed.cause, Cause::Close) => LOST,
             Self::Closed { closed, .. } if closed.by == By::Peer => TURNED_OUT,
             Self::Closed { .. } => LOST,
