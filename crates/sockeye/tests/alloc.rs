@@ -176,3 +176,59 @@ fn a_burst_of_requests_costs_no_more_than_as_many_single_ones() {
     let each = measured.bytes_total / COUNT;
     assert!(each <= MOST, "{each} bytes allocated for each of {COUNT} requests");
 }
+
+/// What rustls holds for a connection, and what we hold beside it.
+#[cfg(feature = "tls")]
+#[test]
+fn an_idle_connection_under_tls_holds_at_most_5_kb() {
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+    use sockeye::tls::{Certificate, ServerTls};
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    const COUNT: usize = 150;
+    const MOST: i64 = 5000;
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let issued = params.self_signed(&key).expect("a certificate");
+    let certificate = Certificate::from_pem(issued.pem(), key.serialize_pem());
+    let tls = ServerTls::builder().certificate(certificate).build().expect("TLS");
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(issued.der().to_vec())).expect("a root");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let mut builder = Context::builder();
+        let key = builder.register(Echo);
+        let mut context = builder.build().expect("a context");
+        let address = context.listen_tls("127.0.0.1:0", &tls).expect("a listener");
+        let config = ClientConfig::builder_with_protocol_versions(&[version])
+            .with_root_certificates(roots.clone())
+            .with_no_client_auth();
+        let config = Arc::new(config);
+        let clients = thread::spawn(move || {
+            let open = |_| {
+                let name = ServerName::try_from("localhost").expect("a name");
+                let tls = ClientConnection::new(Arc::clone(&config), name).expect("a client");
+                let tcp = TcpStream::connect(address).expect("it listens");
+                let mut stream = StreamOwned::new(tls, tcp);
+                stream.write_all(upgrade_request("/", &[]).as_ref()).expect("a handshake");
+                let mut answer = [0; 12];
+                stream.read_exact(&mut answer).expect("an answer");
+                assert_eq!(&answer, b"HTTP/1.1 101");
+                stream
+            };
+            (0..COUNT).map(open).collect::<Vec<_>>()
+        });
+        let mut until = |count: usize| {
+            while context.connections().count(key.id()) < count {
+                context.service(None).expect("the loop goes on");
+            }
+        };
+        until(1); // once, for what all connections share
+        let measured = measure(|| until(COUNT));
+        drop(clients.join().expect("no panic"));
+        let each = measured.bytes_current / (COUNT as i64 - 1);
+        println!("{version:?}: {each} bytes for each idle connection");
+        assert!((1..=MOST).contains(&each), "{version:?}: {each} bytes for each idle connection");
+    }
+}
