@@ -451,3 +451,28 @@ fn what_goes_wrong_on_a_thread_ends_that_connection_alone() {
         silent.expect_rest_and_end();
     });
 }
+
+#[test]
+fn who_was_let_in_by_an_old_ca_is_not_by_a_new_one_not_even_by_resumption() {
+    let file = std::env::temp_dir().join(format!("sockeye-ca-{}.pem", std::process::id()));
+    let (old, new) = (Authority::new("Old CA"), Authority::new("New CA"));
+    std::fs::write(&file, old.pem()).unwrap();
+    let require = |builder: sockeye::tls::ServerTlsBuilder, _: &Authority| {
+        builder.require_clients(file.clone())
+    };
+    let secure = Secure::playing(Mode::BuiltIn, require, telling);
+    let config = believer(&secure.ca, Some(&old.issue(&[], "alice")));
+    for expected in ["false", "true"] {
+        let mut peer = secure.peer_with(config.clone());
+        peer.upgrade("/", &[]);
+        let answer = ask(&mut peer);
+        assert!(answer.ends_with(expected), "{answer}");
+        assert_eq!(secure.trace.last("upgrade"), "upgrade by CN=alice");
+    }
+    std::fs::write(&file, new.pem()).unwrap();
+    secure.tls.reload().expect("it is good");
+    let mut peer = secure.peer_with(config);
+    let _ = peer.try_send(upgrade_request("/", &[]));
+    assert!(peer.expect_rest_and_end().0.is_empty(), "she is not let in");
+    std::fs::remove_file(&file).unwrap();
+}
