@@ -170,3 +170,20 @@ fn microsocks_wants_a_login() {
         assert_eq!((status, said), (Some(1), expected));
     }
 }
+
+#[test]
+fn tls_goes_through_the_tunnel_to_the_server() {
+    let server = Server::start(&["echo", "--tls-self-signed"], "wss");
+    let url = format!("wss://localhost:{}/", server.address.port());
+    for (scheme, proxy) in [("http", Proxy::tinyproxy(None)), ("socks5h", Proxy::microsocks(None))]
+    {
+        let Some(proxy) = proxy else { continue };
+        let proxy = format!("{scheme}://{}", proxy.address);
+        assert_eq!(hello(&url, &["--insecure", "--proxy", &proxy], &[]), echoed());
+        let variables = [("http_proxy", "http://127.0.0.1:1"), ("HTTPS_PROXY", &proxy)];
+        assert_eq!(hello(&url, &["--insecure"], &variables), echoed());
+        // It is the server that is checked, by the name in the URL.
+        let (status, _, said) = hello(&url, &["--proxy", &proxy], &[]);
+        assert!(status == Some(1) && said.contains("signed by itself"), "{status:?}: {said}");
+    }
+}
