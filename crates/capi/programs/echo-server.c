@@ -57,6 +57,9 @@ int main(int argc, char **argv)
 	memset(&info, 0, sizeof(info));
 	info.port = argc > 1 ? atoi(argv[1]) : 7681;
 	info.protocols = protocols;
+#ifdef OFFER_COMPRESSION
+	info.extensions = libwebsocket_get_internal_extensions();
+#endif
 	info.gid = -1;
 	info.uid = -1;
 	signal(SIGINT, on_signal);

@@ -3,11 +3,11 @@
  * its own:
  *
  *     recorder server PORT [external]
- *     recorder client PORT [external]
+ *     recorder client PORT [external|built-in [early]]
  *
  * What it receives is a command: `close` returns -1, `write` asks for WRITEABLE, `stop` and `go`
  * stop and resume receiving, `destroy` destroys the context inside the callback; everything else
- * is sent back from where it lies. Ends by SIGINT, and as a client when its connection has ended.
+ * is sent back from where it lies. With `early` a client asks for WRITEABLE at once. Ends by SIGINT, and as a client when its connection has ended.
  */
 
 #include <signal.h>
@@ -174,8 +174,8 @@ static int record(int protocol, struct libwebsocket_context *context, struct lib
 	case LWS_CALLBACK_CLOSED:
 		if (libwebsocket_get_socket_fd(wsi) < 0)
 			printf("WRONG: no descriptor in CLOSED\n");
-		if (!strncmp(libwebsockets_get_protocol(wsi)->name, "client", 6))
-			stopped = 1;
+		if (listener_fd == -2)
+			stopped = 1; /* a client has one connection */
 		break;
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
 		stopped = 1;
@@ -229,6 +229,7 @@ int main(int argc, char **argv)
 	struct libwebsocket_context *context;
 	int port = argc > 2 ? atoi(argv[2]) : 7681;
 	int client = argc > 1 && !strcmp(argv[1], "client");
+	struct libwebsocket *wsi = NULL;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	external_loop = argc > 3 && !strcmp(argv[3], "external");
@@ -248,13 +249,15 @@ int main(int argc, char **argv)
 		return 1;
 	if (protocols[1].owning_server != context || protocols[1].protocol_index != 1)
 		printf("WRONG: the protocol array was not filled in\n");
-	if (client && !libwebsocket_client_connect(context, "127.0.0.1", port, 0, "/path", "host:1",
-						   "origin", "client-record", -1)) {
+	if (client && !(wsi = libwebsocket_client_connect(context, "127.0.0.1", port, 0, "/path", "host:1",
+						   "origin", "client-record", -1))) {
 		libwebsocket_context_destroy(context);
 		return 2;
 	}
 	if (client)
 		printf("connect has returned\n");
+	if (client && argc > 4)
+		printf("asked: %d\n", libwebsocket_callback_on_writable(context, wsi));
 	while (!stopped && turn(context) >= 0)
 		;
 	if (stopped != 2)

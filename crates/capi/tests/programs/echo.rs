@@ -1,8 +1,12 @@
 //! An echo server in C.
 
-use crate::build::program;
-use crate::run::Server;
+use crate::build::{compiled, program};
+use crate::run::{PATIENCE, Server};
+use sockeye::{Action, Conn, Connect, Context, Handshake, Message, Protocol, Reject};
 use sockeye_testkit::Frame;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_c_program_echoes_and_ends_in_good_order() {
@@ -38,5 +42,56 @@ fn a_frame_that_comes_with_the_handshake_is_not_lost() {
     peer.send(request);
     assert_eq!(peer.expect_head().status(), 101);
     peer.expect_text("at once");
+    server.stop();
+}
+
+/// A client that sends a long text, compressed, and keeps what comes back.
+struct Client {
+    text: String,
+    back: Rc<RefCell<Option<(bool, Vec<u8>)>>>,
+}
+
+impl Protocol for Client {
+    type Session = bool;
+    type Notice = ();
+
+    fn name(&self) -> &str {
+        "echo"
+    }
+
+    fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<bool, Reject> {
+        Ok(hello.is_compressed())
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, Self>) -> Action {
+        conn.reply(Message::text(&*self.text))
+    }
+
+    fn receive(&mut self, conn: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
+        *self.back.borrow_mut() = Some((*conn.session, message.into_bytes()));
+        Action::Continue
+    }
+}
+
+#[test]
+fn what_comes_compressed_is_inflated_and_cut_into_pieces() {
+    let program = compiled("programs/echo-server.c", "gcc", &["-std=gnu99", "-DOFFER_COMPRESSION"]);
+    let server = Server::start(&program, &["PORT"]);
+    let text: String = (0..30_000_u32).map(|i| format!("{i} ")).collect();
+    let back = Rc::default();
+    let mut builder = Context::builder();
+    let key = builder.register(Client { text: text.clone(), back: Rc::clone(&back) });
+    let mut context = builder.build().unwrap();
+    let url = format!("ws://127.0.0.1:{}/", server.port);
+    let connect = Connect::to(&url).unwrap().subprotocol("echo");
+    context.connections().connect(&connect, key.id()).unwrap();
+    let began = Instant::now();
+    while back.borrow().is_none() {
+        context.service(Duration::from_millis(100)).unwrap();
+        assert!(began.elapsed() < PATIENCE, "nothing comes back");
+    }
+    let (compressed, bytes) = back.take().unwrap();
+    assert!(compressed, "compression was agreed on");
+    assert!(bytes == text.as_bytes(), "{} bytes came back", bytes.len());
     server.stop();
 }

@@ -225,6 +225,89 @@ fn a_client_from_connect_to_a_close_frame() {
     });
 }
 
+/// A client, and its server at its other end, which has read and answered the request.
+fn client_and_server(words: &[&str]) -> (Running, Peer) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut command = Command::new(program("programs/recorder.c"));
+    let client = Running::of(command.args(["client", &port]).args(words));
+    (client, Peer::accept(&listener, idle()))
+}
+
+#[test]
+fn a_client_that_asks_for_writeable_before_the_answer_gets_it_when_it_is_open() {
+    in_both_loops(|mode| {
+        let (mut client, mut peer) = client_and_server(&[mode, "early"]);
+        client.expect("asked: 1");
+        let request = peer.expect_head();
+        peer.expect_silence();
+        peer.send(request.switching_protocols());
+        peer.expect_text("hello");
+        peer.expect_text("writable");
+        drop(peer);
+        let said = client.expect_status(0);
+        let found = callbacks(&said);
+        let asked = found.iter().position(|line| line.ends_with("SET_MODE_POLL_FD connection 4"));
+        let got = found.iter().position(|line| line.contains("CLIENT_WRITEABLE"));
+        assert!(asked.is_some() && asked < got, "{said}");
+        let cleared = found[..got.unwrap()].iter().rev().next().unwrap();
+        assert_eq!(*cleared, "p0 CLEAR_MODE_POLL_FD connection 4");
+    });
+}
+
+#[test]
+fn a_client_learns_that_the_server_hangs_up() {
+    in_both_loops(|mode| {
+        let (mut client, mut peer) = client_and_server(&[mode]);
+        peer.expect_head();
+        drop(peer);
+        let said = client.expect_status(0);
+        assert!(said.contains("p0 CLIENT_CONNECTION_ERROR wsi set user null len 0"), "{said}");
+    });
+}
+
+#[test]
+fn a_client_goes_through_the_proxy_of_the_environment() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap().to_string();
+    let mut command = Command::new(program("programs/recorder.c"));
+    command.args(["client", "7"]).env("http_proxy", &proxy);
+    let mut client = Running::of(&mut command);
+    let mut peer = Peer::accept(&listener, idle());
+    let head = peer.expect_head().text;
+    assert_eq!(head, "CONNECT 127.0.0.1:7 HTTP/1.0\r\nUser-agent: libwebsockets");
+    peer.send("HTTP/1.0 200 Connected\r\n\r\n");
+    let request = peer.expect_head();
+    peer.send(request.switching_protocols());
+    peer.expect_text("hello");
+    drop(peer);
+    client.expect_status(0);
+    let mut odd = Command::new(program("programs/recorder.c"));
+    let said = Running::of(odd.args(["client", "7"]).env("http_proxy", "odd")).expect_status(1);
+    assert!(said.contains("http_proxy needs to be ads:port"), "{said}");
+}
+
+#[test]
+fn empty_frames_say_something_only_if_they_end_what_has_begun() {
+    in_both_loops(|mode| {
+        let server = server(mode);
+        let mut peer = server.peer();
+        peer.upgrade("/", &RECORD);
+        peer.send_frames(&[Frame::text(""), Frame::text("a").not_final()]);
+        peer.send_frame(&Frame::new(sockeye_testkit::Opcode::Continuation, "").not_final());
+        peer.send_frame(&Frame::new(sockeye_testkit::Opcode::Continuation, ""));
+        peer.send_frame(&Frame::ping(""));
+        peer.expect_text("a");
+        assert_eq!(peer.expect_frame().opcode, sockeye_testkit::Opcode::Pong);
+        let said = server.stop();
+        let pieces: Vec<&str> = said.lines().filter(|line| line.contains("remaining")).collect();
+        assert_eq!(
+            pieces,
+            ["  \"a\" remaining 0 final 0 binary 0", "  \"\" remaining 0 final 1 binary 0"]
+        );
+    });
+}
+
 #[test]
 fn a_client_learns_that_nobody_is_there_and_that_it_was_refused() {
     in_both_loops(|mode| {

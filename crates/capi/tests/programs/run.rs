@@ -23,7 +23,10 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn of(command: &mut Command) -> Self {
-        command.env_remove("http_proxy").stdin(Stdio::null());
+        if command.get_envs().next().is_none() {
+            command.env_remove("http_proxy");
+        }
+        command.stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, lines) = channel();
