@@ -7,6 +7,11 @@ use std::time::Duration;
 pub enum Overflow {
     /// Reading from the connection pauses until the queue is empty, so that its peer feels the
     /// pressure; what cannot be queued meanwhile is refused.
+    ///
+    /// Two ends that both do this, and both send more than the connection holds before they read,
+    /// wait for each other until one is cut as stalled. A client that streams by permits alone
+    /// does not need it: it sets [`queue_bytes`](Limits::queue_bytes) to `usize::MAX`, and is
+    /// bounded by the permits.
     #[default]
     Pause,
     /// The message is dropped; the connection goes on.
