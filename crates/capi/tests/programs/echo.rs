@@ -1,10 +1,11 @@
 //! An echo server in C.
 
 use crate::build::{compiled, program};
-use crate::run::{PATIENCE, Server};
+use crate::run::{PATIENCE, Running, Server};
 use sockeye::{Action, Conn, Connect, Context, Handshake, Message, Protocol, Reject};
 use sockeye_testkit::Frame;
 use std::cell::RefCell;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -45,10 +46,13 @@ fn a_frame_that_comes_with_the_handshake_is_not_lost() {
     server.stop();
 }
 
+/// Whether compression was agreed on, and what came.
+type Back = Rc<RefCell<Option<(bool, Vec<u8>)>>>;
+
 /// A client that sends a long text, compressed, and keeps what comes back.
 struct Client {
     text: String,
-    back: Rc<RefCell<Option<(bool, Vec<u8>)>>>,
+    back: Back,
 }
 
 impl Protocol for Client {
@@ -78,7 +82,7 @@ fn what_comes_compressed_is_inflated_and_cut_into_pieces() {
     let program = compiled("programs/echo-server.c", "gcc", &["-std=gnu99", "-DOFFER_COMPRESSION"]);
     let server = Server::start(&program, &["PORT"]);
     let text: String = (0..30_000_u32).map(|i| format!("{i} ")).collect();
-    let back = Rc::default();
+    let back = Back::default();
     let mut builder = Context::builder();
     let key = builder.register(Client { text: text.clone(), back: Rc::clone(&back) });
     let mut context = builder.build().unwrap();
@@ -93,5 +97,27 @@ fn what_comes_compressed_is_inflated_and_cut_into_pieces() {
     let (compressed, bytes) = back.take().unwrap();
     assert!(compressed, "compression was agreed on");
     assert!(bytes == text.as_bytes(), "{} bytes came back", bytes.len());
+    server.stop();
+}
+
+#[test]
+fn the_manuals_echo_talks_to_itself_and_to_a_scripted_peer() {
+    let program = program("programs/test-echo.c");
+    let server = Server::start(&program, &["-p", "PORT", "-i", "127.0.0.1"]);
+    let mut peer = server.peer();
+    peer.upgrade("/", &[]);
+    peer.send_frame(&Frame::binary("as text"));
+    peer.expect_text("as text");
+    peer.send_frame(&Frame::text(&"x".repeat(1401)));
+    peer.expect_end(); // over its 1400 bytes
+    let port = server.port.to_string();
+    let client = ["-c", "127.0.0.1", "-p", &port, "-r", "1"];
+    let mut client = Running::of(Command::new(&program).args(client));
+    for index in 0..3 {
+        let line = client.expect("Client RX: hello from libwebsockets-test-echo client pid");
+        assert!(line.ends_with(&format!("index {index}")), "{line}");
+    }
+    client.signal("INT");
+    assert!(client.expect_status(0).contains("exited cleanly"));
     server.stop();
 }

@@ -250,7 +250,7 @@ fn a_client_that_asks_for_writeable_before_the_answer_gets_it_when_it_is_open() 
         let asked = found.iter().position(|line| line.ends_with("SET_MODE_POLL_FD connection 4"));
         let got = found.iter().position(|line| line.contains("CLIENT_WRITEABLE"));
         assert!(asked.is_some() && asked < got, "{said}");
-        let cleared = found[..got.unwrap()].iter().rev().next().unwrap();
+        let cleared = found[..got.unwrap()].last().unwrap();
         assert_eq!(*cleared, "p0 CLEAR_MODE_POLL_FD connection 4");
     });
 }
