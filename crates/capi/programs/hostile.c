@@ -169,10 +169,10 @@ static void destroy_inside(int port, int reason)
 int main(int argc, char **argv)
 {
 	struct libwebsocket_context *context, *second;
-	struct libwebsocket *wsi;
+	struct libwebsocket *wsi, *second_wsi;
 	int port = argc > 1 ? atoi(argv[1]) : 7681;
 	pthread_t thread;
-	size_t n;
+	size_t n, round;
 
 	lws_set_log_level(LLL_ERR, NULL);
 	abuse_data(NULL);
@@ -212,6 +212,21 @@ int main(int argc, char **argv)
 	pthread_join(thread, NULL);
 	for (n = 0; n < 10; n++)
 		libwebsocket_service(context, 5);
+	/* both ends close; the places of their handles are used again */
+	second_wsi = last;
+	EXPECT(libwebsocket_write(wsi, (unsigned char *)"\003\350", 2, LWS_WRITE_CLOSE) == 2);
+	for (n = 0; n < 50 && libwebsockets_get_protocol(wsi); n++)
+		libwebsocket_service(context, 100);
+	for (round = 0; round < 4; round++) {
+		last = NULL;
+		EXPECT(libwebsocket_client_connect(context, "127.0.0.1", port, 0, "/", "a", "b",
+						   "any", -1) != NULL);
+		for (n = 0; n < 50 && !last; n++)
+			libwebsocket_service(context, 100);
+	}
+	EXPECT(last != NULL && last != wsi && last != second_wsi);
+	abuse_wsi(context, wsi);
+	abuse_wsi(context, second_wsi);
 	libwebsocket_context_destroy(second);
 	libwebsocket_context_destroy(context);
 	abuse_wsi(context, wsi);

@@ -1,6 +1,6 @@
 //! Programs that do everything wrong, and all of them under valgrind.
 
-use crate::build::{has, program};
+use crate::build::{compiled, has, program};
 use crate::run::{Running, Server, free_port};
 use sockeye_testkit::Frame;
 use std::process::Command;
@@ -51,4 +51,13 @@ fn valgrind_finds_no_error_and_no_leak() {
     other.expect_rest_and_end();
     drop(peer);
     server.stop();
+}
+
+#[test]
+fn the_sanitizers_of_the_compilers_find_nothing_in_the_c_part() {
+    for compiler in ["gcc", "clang"].into_iter().filter(|compiler| has(compiler)) {
+        let options = ["-std=gnu99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+        let hostile = compiled("programs/hostile.c", compiler, &options);
+        Running::of(Command::new(hostile).arg(two_free_ports())).expect_status(0);
+    }
 }
