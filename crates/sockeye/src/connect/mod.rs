@@ -123,7 +123,7 @@ impl Connect {
     /// ```
     /// use sockeye::Connect;
     ///
-    /// let proxy = "socks5h://user:password@proxy.example:1080".parse()?;
+    /// let proxy: sockeye::Proxy = "socks5h://user:password@proxy.example:1080".parse()?;
     /// let connect = Connect::to("ws://chat.example/")?.proxy(proxy);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
