@@ -12,12 +12,12 @@ import threading
 import time
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.sync.client import connect
 from websockets.sync.server import serve
 
 from certificates import Certificates
 from harness import WAIT, Server, case, equal, main, own, start
 from raw import GUID
+from secure import Client
 
 SIZES = [0, 1, 125, 126, 16383, 16384, 16385, 65536, 4 * 1024 * 1024]
 
@@ -36,9 +36,8 @@ def context(certs, client=None, version=None):
     return made
 
 
-def client(server, tls, **options):
-    url = f"wss://localhost:{server.port}/"
-    return connect(url, ssl=tls, proxy=None, open_timeout=WAIT, max_size=None, **options)
+def client(server, tls):
+    return Client(server.port, tls)
 
 
 def s_client(server, certs, *args, said=b"", name="localhost"):

@@ -11,10 +11,10 @@ from tlslite.constants import ContentType, ExtensionType, GroupName
 from tlslite.errors import TLSAbruptCloseError, TLSClosedConnectionError, TLSRemoteAlert
 from tlslite.extensions import TLSExtension
 from tlslite.messages import ClientHello, Finished, Message
-from websockets.sync.client import connect
 
 from certificates import Certificates
 from harness import WAIT, Server, case, equal, main
+from secure import Client
 
 TLS12, TLS13 = (3, 3), (3, 4)
 
@@ -321,8 +321,7 @@ def prepare():
     certs = Certificates()
     cert, key = certs.pair("server")
     server = Server("echo", "--tls-cert", cert, "--tls-key", key)
-    tls, url = ssl.create_default_context(cafile=certs.ca), f"wss://localhost:{server.port}/"
-    server.honest = connect(url, ssl=tls, proxy=None, open_timeout=WAIT, legacy=True)
+    server.honest = Client(server.port, ssl.create_default_context(cafile=certs.ca))
     return server, certs
 
 
