@@ -11,6 +11,7 @@
 //! | round trips; the load generator | `ping/`; `bench/` |
 //! | what both servers do alike | `server.rs` |
 //! | lock file and background; systemd | `background.rs`; `service.rs` |
+//! | certificates read anew; manual pages | `renewal.rs`; `man.rs` |
 #![forbid(unsafe_code)]
 
 mod args;
