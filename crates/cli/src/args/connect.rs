@@ -8,8 +8,11 @@ use std::time::Duration;
 
 pub(super) const EXAMPLES: &str = "\
 Each line of standard input is sent as one message, without its newline; each message that
-comes is printed as one line. At the end of standard input the connection is closed with 1000,
-and what has not come by then is not waited for: use --count to wait for answers.
+comes is printed as one line. At the end of standard input a Ping goes behind the last line. When
+it has been answered, and nothing more has come for the time of --linger, the connection is closed
+with 1000; a server that does not answer it has 5s. With --count it is closed after so many messages
+instead, and with 0 for --linger as soon as the Ping is answered, which is after the echo of every
+line.
 
 With --reconnect a connection that fails or is lost is opened again, later each time, unless the
 server said that it should not be: with a close code other than 1001 or 1011 to 1014, or a status
@@ -25,7 +28,7 @@ Exit status:
   130  ended by SIGINT (143: SIGTERM), after closing with 1000; a second one ends at once
 
 Examples:
-  echo hello | sockeye connect ws://127.0.0.1:9001 --count 1
+  echo hello | sockeye connect ws://127.0.0.1:9001
   sockeye connect ws://127.0.0.1:7681 --subprotocol dumb-increment-protocol --count 20
   sockeye connect ws://127.0.0.1:9001 --origin http://127.0.0.1:9001 --header 'Cookie: a=b'";
 
@@ -40,6 +43,10 @@ pub(crate) struct ConnectArgs {
     /// Close after N messages have come, and not at the end of standard input
     #[arg(long, value_name = "N", value_parser = number(1..=u64::MAX))]
     pub(crate) count: Option<u64>,
+    /// After the end of standard input, and when the server has it all, close once nothing has come
+    /// for so long
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time)]
+    pub(crate) linger: Duration,
     /// Connect again when the connection fails or is lost
     #[arg(long)]
     pub(crate) reconnect: bool,

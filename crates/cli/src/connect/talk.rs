@@ -12,11 +12,17 @@ use sockeye::{
 use std::cell::{OnceCell, RefCell};
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The status when the server closed with a code that is no goodbye.
 const TURNED_OUT: u8 = 3;
 /// The status when the connection ended in no order.
 const LOST: u8 = 4;
+
+/// What the Ping says that goes behind the last line.
+const LAST: &[u8] = b"end of input";
+/// A server that does not answer it is left after so long a silence.
+const UNANSWERED: Duration = Duration::from_secs(5);
 
 /// The protocol.
 pub(crate) struct Talk {
@@ -31,10 +37,29 @@ pub(crate) struct Talk {
     open: bool,
     /// The connection will be opened again: its end is not ours.
     goes_on: bool,
+    /// How long to stay when all has been said.
+    linger: Duration,
+    finale: Finale,
     /// Why we close, once we do.
     goal: Option<Goal>,
     /// Set when the connection has ended.
     ending: Rc<OnceCell<Ending>>,
+}
+
+/// What happens once the last line is sent.
+///
+/// ```text
+/// NotYet ──a Ping behind the last line──▶ Asked ──its Pong──▶ Answered ──silence──▶ closing
+///                                           └──── longer silence ───────────────────▲
+/// ```
+///
+/// A server that takes things in order has answered all lines when it answers the Ping; one that
+/// does not has a while longer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Finale {
+    NotYet,
+    Asked,
+    Answered,
 }
 
 /// Why we close.
@@ -55,8 +80,41 @@ impl Talk {
     ) -> Self {
         let (url, binary, wanted) = (args.request.url.clone(), args.binary, args.count);
         let outbox = args.reconnect.then(Outbox::default);
-        let (open, goes_on, goal) = (false, false, None);
-        Self { url, binary, wanted, lines, outbox, output, open, goes_on, goal, ending }
+        let (open, goes_on, finale, goal) = (false, false, Finale::NotYet, None);
+        let linger = args.linger;
+        Self {
+            url,
+            binary,
+            wanted,
+            lines,
+            outbox,
+            output,
+            open,
+            goes_on,
+            linger,
+            finale,
+            goal,
+            ending,
+        }
+    }
+
+    /// All lines are sent: asks whether they have arrived, once.
+    fn end(&mut self, conn: &mut Conn<'_, Self>) -> Action {
+        if self.finale == Finale::NotYet {
+            let _ = conn.ping(LAST); // it goes behind the lines, or nothing goes any more
+            self.finale = Finale::Asked;
+            self.stay(conn);
+        }
+        Action::Continue
+    }
+
+    /// Something has come: if that may have been the last, waits for a silence.
+    fn stay(&self, conn: &mut Conn<'_, Self>) {
+        match self.finale {
+            Finale::NotYet => {}
+            Finale::Asked => conn.set_timer(self.linger.max(UNANSWERED)),
+            Finale::Answered => conn.set_timer(self.linger),
+        }
     }
 
     fn close(&mut self, goal: Goal) -> Action {
@@ -115,6 +173,7 @@ impl Protocol for Talk {
 
     fn open(&mut self, conn: &mut Conn<'_, Self>) -> Action {
         self.open = true;
+        self.finale = Finale::NotYet;
         if let Some(outbox) = &mut self.outbox {
             outbox.begin_anew();
         }
@@ -122,11 +181,12 @@ impl Protocol for Talk {
         Action::Continue
     }
 
-    fn receive(&mut self, _: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
+    fn receive(&mut self, conn: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
         let printed = self.output.borrow_mut().line(message.as_bytes());
         if let Err(error) = printed {
             return self.close(Goal::Enough(Ending::of_stdout(&error)));
         }
+        self.stay(conn);
         match &mut self.wanted {
             None => Action::Continue,
             Some(wanted) => {
@@ -147,7 +207,7 @@ impl Protocol for Talk {
             Supply::Ended if unconfirmed => return Action::Continue, // until they are
             Supply::Later => return Action::Continue,                // the feeder will wake us
             Supply::Ended if self.wanted.is_some() => return Action::Continue,
-            Supply::Ended => return self.close(Goal::Sent),
+            Supply::Ended => return self.end(conn),
             Supply::Failed(why) => {
                 return self.close(Goal::Enough(Ending::with(MISUSED, why)));
             }
@@ -169,7 +229,18 @@ impl Protocol for Talk {
         if self.outbox.as_mut().is_some_and(|outbox| outbox.confirm(payload)) {
             conn.request_writable(); // there is room, or nothing to wait for any more
         }
+        if payload == LAST && self.finale == Finale::Asked {
+            self.finale = Finale::Answered;
+            if self.linger.is_zero() {
+                return self.close(Goal::Sent);
+            }
+            self.stay(conn);
+        }
         Action::Continue
+    }
+
+    fn timer(&mut self, _: &mut Conn<'_, Self>) -> Action {
+        self.close(Goal::Sent)
     }
 
     fn link_down(&mut self, _: Connections<'_>, outage: &Outage<'_>) -> Retry {

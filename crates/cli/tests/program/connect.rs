@@ -154,6 +154,60 @@ fn a_count_ends_it_and_the_end_of_stdin_does_not() {
 }
 
 #[test]
+fn every_answer_to_piped_lines_is_printed() {
+    let server = Server::echo();
+    let url = format!("ws://{}", server.address);
+    for (linger, lines) in [("0", 20_000), ("1s", 3)] {
+        let mut program = Program::start(&["connect", &url, "--linger", linger]);
+        let mut stdout = program.stdout();
+        let all: String = (0..lines).map(|number| format!("line {number}\n")).collect();
+        let input = all.clone();
+        let writer = thread::spawn(move || {
+            program.say(input.as_bytes());
+            program.say_no_more();
+            program
+        });
+        let mut echoes = String::new();
+        stdout.read_to_string(&mut echoes).unwrap();
+        assert_eq!(echoes, all);
+        assert_eq!(writer.join().unwrap().verdict(), DONE);
+    }
+}
+
+#[test]
+fn an_answer_that_comes_after_the_pong_is_waited_for() {
+    let mut talk = Talk::with(&["--linger", "60s"]);
+    let mut stdout = talk.program.stdout();
+    talk.program.say(b"question");
+    talk.program.say_no_more();
+    assert_eq!(text(&mut talk.peer), "question");
+    assert!(talk.peer.read().unwrap().is_ping());
+    talk.peer.flush().unwrap(); // its answer
+    say(&mut talk.peer, "answer");
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "answer\n");
+    talk.peer.close(None).unwrap();
+    assert_eq!(talk.verdict(), DONE);
+}
+
+#[test]
+fn a_server_that_answers_no_ping_is_left_in_good_order() {
+    let mut talk = Talk::with(&["--linger", "0"]);
+    talk.program.say_no_more();
+    let stream = talk.peer.get_mut();
+    let mut ping = [0; 6 + 12];
+    stream.read_exact(&mut ping).unwrap();
+    assert_eq!(ping[..2], [0x89, 0x80 | 12]);
+    let mut close = [0; 2];
+    stream.read_exact(&mut close).unwrap();
+    assert_eq!(close, [0x88, 0x80 | 2]);
+    stream.read_exact(&mut [0; 6]).unwrap();
+    stream.write_all(&[0x88, 2, 3, 0xe8]).unwrap();
+    assert_eq!(talk.verdict(), DONE);
+}
+
+#[test]
 fn a_count_ends_it_while_stdin_is_open() {
     let mut talk = Talk::with(&["--count", "1"]);
     say(&mut talk.peer, "one");

@@ -301,9 +301,12 @@ pub(crate) fn say(client: &mut Peer, text: &str) {
     client.send(Message::text(text)).expect("it is read");
 }
 
-/// The code and reason of the Close frame that comes next.
+/// The code and reason of the Close frame that comes next; a Ping before it is answered.
 pub(crate) fn close_of(client: &mut Peer) -> (u16, String) {
-    let message = client.read().expect("a close frame");
+    let mut message = client.read().expect("a close frame");
+    while message.is_ping() {
+        message = client.read().expect("a close frame");
+    }
     let Message::Close(Some(frame)) = message else {
         panic!("not a close frame with a code: {message:?}");
     };
