@@ -109,7 +109,8 @@ pub(crate) fn once(
         | Peer::Uwebsockets
         | Peer::Least
         | Peer::Fastwebsockets
-        | Peer::Tungstenite => websocket(tools, &running, cell, pace)?,
+        | Peer::Tungstenite
+        | Peer::Libwebsockets => websocket(tools, &running, cell, pace)?,
     };
     let memory = running.memory().unwrap_or(f64::NAN);
     Ok(Measured { peer: server.peer, cell: *cell, round, rate, latency, memory, failure: None })

@@ -20,10 +20,12 @@ pub(crate) enum Peer {
     Least,
     Fastwebsockets,
     Tungstenite,
+    /// Debian's, waiting by libev.
+    Libwebsockets,
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Sockeye,
         Self::Uwebsockets,
         Self::Floor,
@@ -31,6 +33,7 @@ impl Peer {
         Self::Least,
         Self::Fastwebsockets,
         Self::Tungstenite,
+        Self::Libwebsockets,
     ];
 
     /// As `--peers` knows it.
@@ -43,6 +46,7 @@ impl Peer {
             Self::Least => "least",
             Self::Fastwebsockets => "fastwebsockets",
             Self::Tungstenite => "tungstenite",
+            Self::Libwebsockets => "libwebsockets",
         }
     }
 
@@ -56,6 +60,7 @@ impl Peer {
             Self::Least => "least possible",
             Self::Fastwebsockets => "fastwebsockets",
             Self::Tungstenite => "tokio-tungstenite",
+            Self::Libwebsockets => "libwebsockets",
         }
     }
 
@@ -64,7 +69,11 @@ impl Peer {
     pub(crate) fn takes(self, cell: &Cell) -> bool {
         match self {
             Self::Floor | Self::FloorUring | Self::Least => cell.matter == Matter::Binary,
-            Self::Sockeye | Self::Uwebsockets | Self::Fastwebsockets | Self::Tungstenite => true,
+            Self::Sockeye
+            | Self::Uwebsockets
+            | Self::Fastwebsockets
+            | Self::Tungstenite
+            | Self::Libwebsockets => true,
         }
     }
 
@@ -81,6 +90,9 @@ impl Peer {
             Self::Least => (reference(place, "least", &[])?, vec![]),
             Self::Fastwebsockets | Self::Tungstenite => {
                 (rust(place)?.join(self.name()), vec!["0".to_owned()])
+            }
+            Self::Libwebsockets => {
+                (libwebsockets(place)?, ["0", "--libev"].map(str::to_owned).to_vec())
             }
         };
         Ok(Server { peer: self, program, args })
@@ -133,6 +145,18 @@ fn rust(place: &Place) -> Result<PathBuf, String> {
     let target = place.peers()?.join("rust");
     run(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
     Ok(target.join("release"))
+}
+
+/// libwebsockets, as the system has it.
+fn libwebsockets(place: &Place) -> Result<PathBuf, String> {
+    let source = place.root.join("benches/peers/libwebsockets.c");
+    let program = place.peers()?.join("libwebsockets");
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-O3", "-flto=auto", "-D_GNU_SOURCE", "-Wall", "-o"]).arg(&program).arg(source);
+    run(gcc.args(["-lwebsockets", "-lssl", "-lcrypto"])).map_err(|why| {
+        format!("{why}; apt install libwebsockets-dev libwebsockets-evlib-ev libssl-dev")
+    })?;
+    Ok(program)
 }
 
 /// uWebSockets, from the C++ that a crate carries, for epoll and without TLS.
