@@ -72,8 +72,9 @@ async fn main() -> std::io::Result<()> {
         match tls.clone() {
             None => drop(tokio::spawn(echo(stream, config))),
             Some(tls) => drop(tokio::spawn(async move {
-                if let Ok(stream) = tls.accept(stream).await {
-                    echo(stream, config).await;
+                // What handshakes need is boxed, so that it goes when they are done.
+                if let Ok(stream) = Box::pin(tls.accept(stream)).await {
+                    Box::pin(echo(stream, config)).await;
                 }
             })),
         }
@@ -81,8 +82,8 @@ async fn main() -> std::io::Result<()> {
 }
 
 async fn echo<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: WebSocketConfig) {
-    let accepted = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await;
-    let Ok(mut socket) = accepted else { return };
+    let accepting = tokio_tungstenite::accept_async_with_config(stream, Some(config));
+    let Ok(mut socket) = Box::pin(accepting).await else { return };
     while let Some(Ok(message)) = socket.next().await {
         let is_data = message.is_text() || message.is_binary();
         if is_data && socket.send(message).await.is_err() {
