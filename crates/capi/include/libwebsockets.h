@@ -1,5 +1,6 @@
 /*
- * libwebsockets.h: the API of the libwebsockets manual of 2013-02-22, over Sockeye.
+ * libwebsockets.h: the API of the libwebsockets manual of 2013-02-22, and of the releases 1.23,
+ * 1.3 and 1.4, over Sockeye.
  *
  * Written for Sockeye from the manual; no part of it is libwebsockets' own. MIT or Apache-2.0.
  *
@@ -13,11 +14,46 @@
 #ifndef SOCKEYE_LIBWEBSOCKETS_H
 #define SOCKEYE_LIBWEBSOCKETS_H
 
+/*
+ * Which release a program was written for. It says so before it includes this, or its compiler
+ * does:
+ *
+ *     -DSOCKEYE_LWS_LEVEL=120  the manual's, which calls itself 1.2
+ *     -DSOCKEYE_LWS_LEVEL=123  1.23 of October 2013
+ *     -DSOCKEYE_LWS_LEVEL=130  1.3 of July 2014
+ *     -DSOCKEYE_LWS_LEVEL=140  1.4 of March 2015
+ *
+ * One library serves them all, also several in one process; all that a context is given must be
+ * of its level.
+ */
+#ifndef SOCKEYE_LWS_LEVEL
+#define SOCKEYE_LWS_LEVEL 120
+#endif
+#if SOCKEYE_LWS_LEVEL != 120 && SOCKEYE_LWS_LEVEL != 123 && SOCKEYE_LWS_LEVEL != 130 && \
+	SOCKEYE_LWS_LEVEL != 140
+#error "SOCKEYE_LWS_LEVEL must be 120, 123, 130 or 140: Sockeye has no other libwebsockets API"
+#endif
+
 #include <assert.h>
 #include <poll.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <unistd.h>
+#if SOCKEYE_LWS_LEVEL >= 130
+#include <sys/time.h>
+#endif
+#if SOCKEYE_LWS_LEVEL >= 140
+#include <stdarg.h>
+#endif
+
+/* 1.5 renamed everything: a program of that API, or a later one, is stopped here. */
+#ifdef __GNUC__
+#define SOCKEYE_LWS_STOP \
+	_Pragma("GCC error \"this program uses the API of libwebsockets 1.5 or later (lws_*), \
+Sockeye's libwebsockets.h has that of 1.2 to 1.4 (libwebsocket_*)\"")
+#define lws_callback_reasons SOCKEYE_LWS_STOP lws_callback_reasons
+#define lws_create_context SOCKEYE_LWS_STOP lws_create_context
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,8 +63,23 @@ extern "C" {
 #define LWS_EXTERN extern
 #endif
 
-/* What libwebsocket_client_connect and the creation info take for "do not listen". */
+/* What the library calls a function that this level has a version of its own of. */
+#if SOCKEYE_LWS_LEVEL == 120
+#define SOCKEYE_LWS_VERSION(name)
+#elif SOCKEYE_LWS_LEVEL == 123
+#define SOCKEYE_LWS_VERSION(name) __asm__(name "_123")
+#elif SOCKEYE_LWS_LEVEL == 130
+#define SOCKEYE_LWS_VERSION(name) __asm__(name "_130")
+#else
+#define SOCKEYE_LWS_VERSION(name) __asm__(name "_140")
+#endif
+
+/* A context's port that says "do not listen". */
+#if SOCKEYE_LWS_LEVEL < 130
 #define CONTEXT_PORT_NO_LISTEN 0
+#else
+#define CONTEXT_PORT_NO_LISTEN -1
+#endif
 
 #define MAX_MUX_RECURSION 2
 
@@ -106,148 +157,30 @@ LWS_EXTERN void lwsl_hexdump(void *buf, size_t len);
 #define lwsl_hexdump(a, b)
 #endif
 
-/* Constants */
+#include "libwebsockets-numbers.h"
 
-enum libwebsocket_context_options {
-	LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT = 2,
-	LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME = 4,
-	/* Sockeye: close connections whose text is not UTF-8, with 1007. */
-	LWS_SERVER_OPTION_VALIDATE_UTF8 = 65536
-};
-
-enum libwebsocket_callback_reasons {
-	LWS_CALLBACK_ESTABLISHED,
-	LWS_CALLBACK_CLIENT_CONNECTION_ERROR,
-	LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH,
-	LWS_CALLBACK_CLIENT_ESTABLISHED,
-	LWS_CALLBACK_CLOSED,
-	LWS_CALLBACK_RECEIVE,
-	LWS_CALLBACK_CLIENT_RECEIVE,
-	LWS_CALLBACK_CLIENT_RECEIVE_PONG,
-	LWS_CALLBACK_CLIENT_WRITEABLE,
-	LWS_CALLBACK_SERVER_WRITEABLE,
-	LWS_CALLBACK_HTTP,
-	LWS_CALLBACK_HTTP_FILE_COMPLETION,
-	LWS_CALLBACK_HTTP_WRITEABLE,
-	LWS_CALLBACK_FILTER_NETWORK_CONNECTION,
-	LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION,
-	LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS,
-	LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS,
-	LWS_CALLBACK_OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION,
-	LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER,
-	LWS_CALLBACK_CONFIRM_EXTENSION_OKAY,
-	LWS_CALLBACK_CLIENT_CONFIRM_EXTENSION_SUPPORTED,
-	LWS_CALLBACK_PROTOCOL_INIT,
-	LWS_CALLBACK_PROTOCOL_DESTROY,
-	LWS_CALLBACK_ADD_POLL_FD,
-	LWS_CALLBACK_DEL_POLL_FD,
-	LWS_CALLBACK_SET_MODE_POLL_FD,
-	LWS_CALLBACK_CLEAR_MODE_POLL_FD
-};
-
-#ifndef LWS_NO_EXTENSIONS
-/* None of these is called: permessage-deflate lies inside the library. */
-enum libwebsocket_extension_callback_reasons {
-	LWS_EXT_CALLBACK_SERVER_CONTEXT_CONSTRUCT,
-	LWS_EXT_CALLBACK_CLIENT_CONTEXT_CONSTRUCT,
-	LWS_EXT_CALLBACK_SERVER_CONTEXT_DESTRUCT,
-	LWS_EXT_CALLBACK_CLIENT_CONTEXT_DESTRUCT,
-	LWS_EXT_CALLBACK_CONSTRUCT,
-	LWS_EXT_CALLBACK_CLIENT_CONSTRUCT,
-	LWS_EXT_CALLBACK_CHECK_OK_TO_REALLY_CLOSE,
-	LWS_EXT_CALLBACK_CHECK_OK_TO_PROPOSE_EXTENSION,
-	LWS_EXT_CALLBACK_DESTROY,
-	LWS_EXT_CALLBACK_DESTROY_ANY_WSI_CLOSING,
-	LWS_EXT_CALLBACK_ANY_WSI_ESTABLISHED,
-	LWS_EXT_CALLBACK_PACKET_RX_PREPARSE,
-	LWS_EXT_CALLBACK_PACKET_TX_PRESEND,
-	LWS_EXT_CALLBACK_PACKET_TX_DO_SEND,
-	LWS_EXT_CALLBACK_HANDSHAKE_REPLY_TX,
-	LWS_EXT_CALLBACK_FLUSH_PENDING_TX,
-	LWS_EXT_CALLBACK_EXTENDED_PAYLOAD_RX,
-	LWS_EXT_CALLBACK_CAN_PROXY_CLIENT_CONNECTION,
-	LWS_EXT_CALLBACK_1HZ,
-	LWS_EXT_CALLBACK_REQUEST_ON_WRITEABLE,
-	LWS_EXT_CALLBACK_IS_WRITEABLE,
-	LWS_EXT_CALLBACK_PAYLOAD_TX,
-	LWS_EXT_CALLBACK_PAYLOAD_RX
-};
+#if SOCKEYE_LWS_LEVEL >= 123
+#define LWS_VISIBLE
+#endif
+#if SOCKEYE_LWS_LEVEL >= 130
+#define LWS_FEATURE_SERVE_HTTP_FILE_HAS_OTHER_HEADERS_ARG
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#endif
+#define libwebsocket_pollfd pollfd
+#endif
+#if SOCKEYE_LWS_LEVEL >= 140
+#define LWS_FEATURE_SERVE_HTTP_FILE_HAS_OTHER_HEADERS_LEN
+#define LWS_FEATURE_PROTOCOLS_HAS_ID_FIELD
+#define LWS_FEATURE_PROTOCOLS_HAS_PEER_WRITE_ALLOWANCE
 #endif
 
-enum libwebsocket_write_protocol {
-	LWS_WRITE_TEXT,
-	LWS_WRITE_BINARY,
-	LWS_WRITE_CONTINUATION,
-	LWS_WRITE_HTTP,
-	LWS_WRITE_CLOSE,
-	LWS_WRITE_PING,
-	LWS_WRITE_PONG,
-
-	/* flags */
-	LWS_WRITE_NO_FIN = 0x40,
-	LWS_WRITE_CLIENT_IGNORE_XOR_MASK = 0x80 /* clients mask all the same */
-};
+/* Types */
 
 struct lws_tokens {
 	char *token;
 	int token_len;
 };
-
-enum lws_token_indexes {
-	WSI_TOKEN_GET_URI,
-	WSI_TOKEN_HOST,
-	WSI_TOKEN_CONNECTION,
-	WSI_TOKEN_KEY1,
-	WSI_TOKEN_KEY2,
-	WSI_TOKEN_PROTOCOL,
-	WSI_TOKEN_UPGRADE,
-	WSI_TOKEN_ORIGIN,
-	WSI_TOKEN_DRAFT,
-	WSI_TOKEN_CHALLENGE,
-	WSI_TOKEN_KEY,
-	WSI_TOKEN_VERSION,
-	WSI_TOKEN_SWORIGIN,
-	WSI_TOKEN_EXTENSIONS,
-	WSI_TOKEN_ACCEPT,
-	WSI_TOKEN_NONCE,
-	WSI_TOKEN_HTTP,
-	WSI_TOKEN_MUXURL,
-
-	/* what a client connection was asked for with */
-	_WSI_TOKEN_CLIENT_SENT_PROTOCOLS,
-	_WSI_TOKEN_CLIENT_PEER_ADDRESS,
-	_WSI_TOKEN_CLIENT_URI,
-	_WSI_TOKEN_CLIENT_HOST,
-	_WSI_TOKEN_CLIENT_ORIGIN,
-
-	WSI_TOKEN_COUNT,
-
-	/* not headers */
-	WSI_TOKEN_NAME_PART,
-	WSI_TOKEN_SKIPPING,
-	WSI_TOKEN_SKIPPING_SAW_CR,
-	WSI_PARSING_COMPLETE,
-	WSI_INIT_TOKEN_MUXURL
-};
-
-enum lws_close_status {
-	LWS_CLOSE_STATUS_NOSTATUS = 0,
-	LWS_CLOSE_STATUS_NORMAL = 1000,
-	LWS_CLOSE_STATUS_GOINGAWAY = 1001,
-	LWS_CLOSE_STATUS_PROTOCOL_ERR = 1002,
-	LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE = 1003,
-	LWS_CLOSE_STATUS_RESERVED = 1004,
-	LWS_CLOSE_STATUS_NO_STATUS = 1005,
-	LWS_CLOSE_STATUS_ABNORMAL_CLOSE = 1006,
-	LWS_CLOSE_STATUS_INVALID_PAYLOAD = 1007,
-	LWS_CLOSE_STATUS_POLICY_VIOLATION = 1008,
-	LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE = 1009,
-	LWS_CLOSE_STATUS_EXTENSION_REQUIRED = 1010,
-	LWS_CLOSE_STATUS_UNEXPECTED_CONDITION = 1011,
-	LWS_CLOSE_STATUS_TLS_FAILURE = 1015
-};
-
-/* Types */
 
 struct libwebsocket;
 struct libwebsocket_context;
@@ -262,6 +195,12 @@ struct libwebsocket_protocols {
 	callback_function *callback;  /* NULL: here the array ends */
 	size_t per_session_data_size; /* bytes of `user`, zeroed for each connection */
 	size_t rx_buffer_size;	      /* the most that RECEIVE gets at a time; 0: 4096 */
+#if SOCKEYE_LWS_LEVEL >= 140
+	unsigned int id; /* the program's own */
+	void *user;	 /* the program's own */
+#elif SOCKEYE_LWS_LEVEL >= 123
+	int no_buffer_all_partial_tx; /* what the socket does not take is kept in any case */
+#endif
 
 	/* filled in by the library */
 	struct libwebsocket_context *owning_server;
@@ -283,15 +222,39 @@ struct libwebsocket_extension {
 };
 #endif
 
+#if SOCKEYE_LWS_LEVEL >= 130
+/* How long each header may be, in bytes, before its request is refused; 0: no limit. */
+struct lws_token_limits {
+	unsigned short token_limit[WSI_TOKEN_COUNT];
+};
+
+/* What the callbacks about poll descriptors get as `in`. */
+struct libwebsocket_pollargs {
+	int fd;
+	int events;
+	int prev_events;
+};
+#endif
+
 struct lws_context_creation_info {
 	int port;		/* CONTEXT_PORT_NO_LISTEN: for clients only */
 	const char *iface;	/* a network interface or an address; NULL: all */
 	struct libwebsocket_protocols *protocols;
 	struct libwebsocket_extension *extensions; /* not NULL: permessage-deflate */
+#if SOCKEYE_LWS_LEVEL >= 130
+	struct lws_token_limits *token_limits; /* NULL: none */
+#endif
 	const char *ssl_cert_filepath;
+#if SOCKEYE_LWS_LEVEL >= 140
+	const char *ssl_private_key_password;
+#endif
 	const char *ssl_private_key_filepath;
 	const char *ssl_ca_filepath;
 	const char *ssl_cipher_list;
+#if SOCKEYE_LWS_LEVEL >= 130
+	const char *http_proxy_address; /* NULL: as the environment's http_proxy says */
+	unsigned int http_proxy_port;
+#endif
 	int gid; /* -1: no change */
 	int uid; /* -1: no change */
 	unsigned int options;
@@ -299,13 +262,17 @@ struct lws_context_creation_info {
 	int ka_time; /* seconds; 0: no TCP keepalive */
 	int ka_probes;
 	int ka_interval;
+#if SOCKEYE_LWS_LEVEL >= 140
+	void *provided_client_ssl_ctx;
+#endif
 };
 
 /* Contexts */
 
 /* NULL on failure. */
 LWS_EXTERN struct libwebsocket_context *
-libwebsocket_create_context(struct lws_context_creation_info *info);
+libwebsocket_create_context(struct lws_context_creation_info *info)
+	SOCKEYE_LWS_VERSION("libwebsocket_create_context");
 
 /* Inside a callback: once that has returned. */
 LWS_EXTERN void libwebsocket_context_destroy(struct libwebsocket_context *context);
@@ -372,14 +339,26 @@ LWS_EXTERN int lws_hdr_copy(struct libwebsocket *wsi, char *dest, int len,
 /* Not zero: end the connection, by returning -1. */
 LWS_EXTERN int libwebsockets_serve_http_file(struct libwebsocket_context *context,
 					     struct libwebsocket *wsi, const char *file,
+#if SOCKEYE_LWS_LEVEL < 130
 					     const char *content_type);
+#elif SOCKEYE_LWS_LEVEL < 140
+					     const char *content_type, const char *other_headers)
+	SOCKEYE_LWS_VERSION("libwebsockets_serve_http_file");
+#else
+					     const char *content_type, const char *other_headers,
+					     int other_headers_len)
+	SOCKEYE_LWS_VERSION("libwebsockets_serve_http_file");
+#endif
 
 LWS_EXTERN int libwebsockets_serve_http_file_fragment(struct libwebsocket_context *context,
 						      struct libwebsocket *wsi);
 
 /* Clients */
 
-/* NULL: nobody is there. ssl_connection 0: none; 1: verified; 2: self-signed is good too. */
+/*
+ * NULL: nobody is there. From 1.23 on it does not wait to know: then CLIENT_CONNECTION_ERROR says
+ * so. ssl_connection 0: none; 1: verified; 2: self-signed is good too.
+ */
 LWS_EXTERN struct libwebsocket *
 libwebsocket_client_connect(struct libwebsocket_context *clients, const char *address, int port,
 			    int ssl_connection, const char *path, const char *host,
@@ -405,7 +384,8 @@ LWS_EXTERN int lws_b64_encode_string(const char *in, int in_len, char *out, int 
 
 LWS_EXTERN int lws_b64_decode_string(const char *in, char *out, int out_size);
 
-LWS_EXTERN const char *lws_get_library_version(void);
+LWS_EXTERN const char *lws_get_library_version(void)
+	SOCKEYE_LWS_VERSION("lws_get_library_version");
 
 LWS_EXTERN int libwebsocket_read(struct libwebsocket_context *context, struct libwebsocket *wsi,
 				 unsigned char *buf, size_t len);
@@ -413,6 +393,8 @@ LWS_EXTERN int libwebsocket_read(struct libwebsocket_context *context, struct li
 #ifndef LWS_NO_EXTENSIONS
 LWS_EXTERN struct libwebsocket_extension *libwebsocket_get_internal_extensions(void);
 #endif
+
+#include "libwebsockets-later.h"
 
 #ifdef __cplusplus
 } /* extern "C" */

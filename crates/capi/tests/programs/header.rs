@@ -25,7 +25,8 @@ int use(struct libwebsocket *wsi)
 /// What is C in C++ as well, as long as the header helps.
 const CXX_SOURCE: &str = r#"
 #include "libwebsockets.h"
-int use(struct libwebsocket *wsi, unsigned char *buffer)
+int use_int(struct libwebsocket *wsi, unsigned char *buffer);
+int use_int(struct libwebsocket *wsi, unsigned char *buffer)
 {
     char text[10];
     int sum = 0, n;
@@ -37,7 +38,22 @@ int use(struct libwebsocket *wsi, unsigned char *buffer)
 }
 "#;
 
+/// The levels that a program can choose; the first is what it gets if it does not.
+const LEVELS: [&str; 4] = ["120", "123", "130", "140"];
+
 fn compile(compiler: &str, language: &str, standard: &str, options: &[&str], source: &str) {
+    let said = tried(compiler, language, standard, options, source);
+    assert!(said.is_ok(), "{compiler} {standard} {options:?}:\n{said:?}");
+}
+
+/// Compiles a source; if that fails, what the compiler says.
+fn tried(
+    compiler: &str,
+    language: &str,
+    standard: &str,
+    options: &[&str],
+    source: &str,
+) -> Result<(), String> {
     use std::io::Write;
     let mut command = Command::new(compiler);
     command.args(STRICT).args(["-x", language, &format!("-std={standard}"), "-fsyntax-only"]);
@@ -46,16 +62,18 @@ fn compile(compiler: &str, language: &str, standard: &str, options: &[&str], sou
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{compiler} {standard} {options:?}:\n{said}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Ok(()) } else { Err(said) }
 }
 
 #[test]
 fn it_compiles_without_a_warning_as_c_of_every_standard() {
     for compiler in ["gcc", "clang"].into_iter().filter(|compiler| has(compiler)) {
         for standard in ["c89", "gnu89", "c99", "gnu99", "c11", "gnu11", "c17"] {
-            compile(compiler, "c", standard, &[], SOURCE);
             compile(compiler, "c", standard, &["-DLWS_NO_EXTENSIONS"], SOURCE);
+            for level in LEVELS.map(|level| format!("-DSOCKEYE_LWS_LEVEL={level}")) {
+                compile(compiler, "c", standard, &[&level], SOURCE);
+            }
         }
     }
 }
@@ -64,9 +82,47 @@ fn it_compiles_without_a_warning_as_c_of_every_standard() {
 fn it_compiles_without_a_warning_as_cxx_of_every_standard() {
     for compiler in ["g++", "clang++"].into_iter().filter(|compiler| has(compiler)) {
         for standard in ["c++98", "gnu++98", "c++11", "c++14", "c++17", "c++20", "c++2b"] {
-            compile(compiler, "c++", standard, &[], SOURCE);
             compile(compiler, "c++", standard, &["-DLWS_NO_EXTENSIONS"], SOURCE);
-            compile(compiler, "c++", standard, &[], CXX_SOURCE);
+            for level in LEVELS.map(|level| format!("-DSOCKEYE_LWS_LEVEL={level}")) {
+                compile(compiler, "c++", standard, &[&level], &format!("{SOURCE}{CXX_SOURCE}"));
+            }
         }
+    }
+}
+
+/// A program of 1.5 or later, as far as every one of them goes.
+const LATER_SOURCE: &str = r#"
+#include "libwebsockets.h"
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t len)
+{
+    return 0;
+}
+"#;
+
+const LATER_MAIN: &str = r#"
+#include "libwebsockets.h"
+int main(void)
+{
+    struct lws_context_creation_info info = { 0 };
+    return lws_create_context(&info) == 0;
+}
+"#;
+
+#[test]
+fn a_program_of_a_later_api_or_of_no_level_is_told_so() {
+    let levels = ["-DSOCKEYE_LWS_LEVEL=120", "-DSOCKEYE_LWS_LEVEL=140"];
+    let compilers = [("gcc", "c", "gnu89"), ("clang", "c", "c17"), ("g++", "c++", "c++98")];
+    for (compiler, language, standard) in compilers.into_iter().filter(|(name, ..)| has(name)) {
+        for source in [LATER_SOURCE, LATER_MAIN] {
+            for level in levels {
+                let said = tried(compiler, language, standard, &[level], source).unwrap_err();
+                let why = "error: this program uses the API of libwebsockets 1.5 or later (lws_*)";
+                assert!(said.contains(why), "{compiler} {level}:\n{said}");
+            }
+        }
+        let level = ["-DSOCKEYE_LWS_LEVEL=150"];
+        let said = tried(compiler, language, standard, &level, SOURCE).unwrap_err();
+        assert!(said.contains("SOCKEYE_LWS_LEVEL must be 120, 123, 130 or 140"), "{said}");
     }
 }
