@@ -3,6 +3,7 @@
 use super::number::number;
 use super::time::time;
 use super::{LogArgs, RequestArgs};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +45,10 @@ pub(crate) struct BenchArgs {
     /// Open this many connections
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = number(1..=1_000_000_u32))]
     pub(crate) connections: u32,
+    /// Leave from these addresses of this machine, in turn, separated by commas: each has ports for
+    /// about 28000 connections
+    #[arg(long, value_name = "ADDRESS[,ADDRESS]", value_delimiter = ',', value_parser = source)]
+    pub(crate) source: Vec<IpAddr>,
     /// Send messages of this many bytes; `k` and `M` behind a number count 1024 and 1024² of them
     #[arg(long, default_value = "32", value_name = "BYTES", value_parser = size)]
     pub(crate) size: usize,
@@ -134,6 +139,10 @@ impl BenchArgs {
         }
         Ok(())
     }
+}
+
+fn source(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse().map_err(|_| "it takes IP addresses with commas between, as in 127.0.0.2,127.0.0.3")
 }
 
 fn some_time(text: &str) -> Result<Duration, &'static str> {

@@ -160,7 +160,7 @@ impl fmt::Display for Name {
 }
 
 const OUT_OF_PORTS: &str = "; this machine has no port left for the address, ask for fewer with \
-                            --connections";
+                            --connections, or name more addresses with --source";
 
 fn is_out_of_ports(error: &ConnectError) -> bool {
     let ConnectError::Tcp(tries) = error else { return false };

@@ -16,7 +16,8 @@ const AT_ONCE: usize = 64;
 /// The protocol.
 pub(super) struct Load {
     run: Rc<RefCell<Run>>,
-    to: Connect,
+    /// The ways to the server, which connections take in turn; never empty.
+    to: Vec<Connect>,
     /// How many connections are wanted.
     wanted: usize,
     /// Whether they must be compressed.
@@ -45,7 +46,12 @@ pub(super) enum Order {
 }
 
 impl Load {
-    pub(super) fn new(run: Rc<RefCell<Run>>, to: Connect, wanted: u32, compressed: bool) -> Self {
+    pub(super) fn new(
+        run: Rc<RefCell<Run>>,
+        to: Vec<Connect>,
+        wanted: u32,
+        compressed: bool,
+    ) -> Self {
         let wanted = wanted as usize;
         let open = Vec::with_capacity(wanted);
         Self { run, to, wanted, compressed, key: None, begun: 0, open, closing: false, told: 0 }
@@ -55,7 +61,8 @@ impl Load {
     fn open_more(&mut self, connections: Connections<'_>) {
         let Some(key) = self.key else { return };
         while self.begun < self.wanted && self.begun - self.open.len() < AT_ONCE {
-            if let Err(error) = connections.connect(&self.to, key.id()) {
+            if let Err(error) = connections.connect(&self.to[self.begun % self.to.len()], key.id())
+            {
                 return self.cannot_connect(self.begun, error);
             }
             self.begun += 1;

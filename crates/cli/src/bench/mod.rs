@@ -143,6 +143,10 @@ impl<'a> Bench<'a> {
             .limits(limits)
             .receive_buffer(RECEIVE_BUFFER)
             .compression(args.deflate.then(DeflateOptions::default));
+        let to = match &args.source[..] {
+            [] => vec![to],
+            sources => sources.iter().map(|&source| to.clone().source(source)).collect(),
+        };
         let load = Load::new(Rc::clone(run), to, args.connections, args.deflate);
         let load = builder.register(load);
         let mut context = builder.build()?;

@@ -1,9 +1,11 @@
 //! `sockeye bench`, against echo servers that count.
 
-use crate::run::{Patient, Peer, Server, run};
+use crate::namespace::{self, Namespace};
+use crate::run::{PROGRAM, Patient, Peer, Program, Server, run};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -353,4 +355,61 @@ fn through_tls_it_is_the_same() {
     let (status, stdout, stderr) = run(&["bench", &url]);
     assert_eq!((status, &*stdout, stderr.lines().count()), (Some(1), "", 1), "{stderr}");
     assert!(stderr.contains("signed by itself"), "{stderr}");
+}
+
+#[test]
+fn connections_leave_from_the_sources_in_turn() {
+    let from = |peer: Peer| {
+        let from = peer.get_ref().0.peer_addr().unwrap().ip().to_string();
+        echo(peer);
+        from
+    };
+    let host = Host::new(5, from);
+    let options = ["--connections", "5", "--count", "50", "--source", "127.0.0.2,127.0.0.3"];
+    assert_eq!(count(&measure(&host.url, &options), "/messages/sent"), 50);
+    let mut sources = host.results();
+    sources.sort();
+    let (two, three) = ("127.0.0.2", "127.0.0.3");
+    assert_eq!(sources, [two, two, two, three, three]);
+}
+
+#[test]
+fn a_source_that_cannot_be_left_from_is_one_clear_line() {
+    for (source, status, named) in [
+        ("192.0.2.1", 1, "it cannot leave from 192.0.2.1: "),
+        ("::1", 1, "::1, which it was to leave from, is of another family"),
+        ("127.0.0.2,here", 2, "it takes IP addresses with commas between"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let (was, stdout, stderr) = run(&["bench", &url, "--source", source]);
+        assert_eq!((was, &*stdout, stderr.lines().count()), (Some(status), "", 1), "{stderr}");
+        assert!(stderr.contains(named), "{stderr}");
+    }
+}
+
+/// Ten ports for each address, and forty connections.
+#[test]
+fn more_sources_have_ports_for_more_connections() {
+    let Some(place) = namespace::or_skip(Namespace::new(&[])) else { return };
+    place.run("ip", &["link", "set", "lo", "up"]).unwrap();
+    let range = "echo 40000 40009 > /proc/sys/net/ipv4/ip_local_port_range";
+    place.run("sh", &["-c", range]).unwrap();
+    let mut server = Program::spawn(place.command(PROGRAM, &["echo", "--port", "9001"]));
+    let mut said = server.stdout();
+    said.read_line(&mut String::new()).unwrap();
+    let bench = |sources: &[&str]| {
+        let args = ["bench", "ws://127.0.0.1:9001", "--connections", "40", "--count", "400"];
+        let mut program = Program::spawn(place.command(PROGRAM, &[&args, sources].concat()));
+        let mut told = String::new();
+        program.stdout().read_to_string(&mut told).unwrap();
+        let (status, stderr) = program.verdict();
+        (status, told, stderr)
+    };
+    let four = "127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.5";
+    let (status, _, stderr) = bench(&["--source", four]);
+    assert_eq!((status, &*stderr), (Some(0), ""));
+    let (status, _, stderr) = bench(&[]);
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("no port left") && stderr.contains("--source"), "{stderr}");
 }

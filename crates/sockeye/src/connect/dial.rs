@@ -20,7 +20,7 @@ use std::cell::RefMut;
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub(crate) struct Dial {
     /// What the proxy will be told, if there is one.
     tunnel: Option<Tunnelling>,
     route: Route,
+    /// The address of ours that TCP leaves from, if that is not left to the system.
+    source: Option<IpAddr>,
     /// Addresses not tried yet.
     addresses: VecDeque<Address>,
     /// Those being tried, the oldest first.
@@ -152,6 +154,7 @@ impl State {
             ask: Ask { hello, protocol, spoken_by, host, target, security },
             tunnel: tunnel.transpose().map_err(ConnectError::BadTunnel)?,
             route: connect.route(),
+            source: connect.source,
             addresses: VecDeque::new(),
             attempts: Vec::new(),
             tries: Vec::new(),
@@ -221,8 +224,10 @@ impl State {
                 return;
             };
             let newest = dial.attempts.last().map(|&(newest, _)| newest);
+            let source = dial.source;
             note!(CLIENT, "connection {id}: tries {address}");
-            match latency.call("connect", Some(id), || sockeye_sys::connect(&address)) {
+            match latency.call("connect", Some(id), || sockeye_sys::connect_from(&address, source))
+            {
                 // Both outcomes make the socket writable, which `attempt_ended` waits for.
                 Ok((fd, _)) => {
                     self.tcp.apply(fd.as_fd());

@@ -54,6 +54,7 @@ pub struct Connect {
     compression: bool,
     via: Option<Address>,
     known: Vec<(String, u16, Vec<IpAddr>)>,
+    source: Option<IpAddr>,
     proxy: Option<Proxy>,
     reconnect: Option<Reconnect>,
     tls: Option<ClientTls>,
@@ -76,6 +77,7 @@ impl Connect {
             compression: true,
             via: None,
             known: Vec::new(),
+            source: None,
             proxy: None,
             reconnect: None,
             tls: None,
@@ -115,6 +117,21 @@ impl Connect {
         addresses: impl IntoIterator<Item = IpAddr>,
     ) -> Self {
         self.known.push((host.to_ascii_lowercase(), port, addresses.into_iter().collect()));
+        self
+    }
+
+    /// Leaves from this address, one of the machine's own, instead of one that the system chooses.
+    /// Each has ports for about 28,000 connections to the same place. Addresses of the other
+    /// family then cannot be connected to; Unix sockets do not heed it.
+    ///
+    /// ```
+    /// use sockeye::Connect;
+    ///
+    /// let connect = Connect::to("ws://127.0.0.1:7681/")?.source([127, 0, 0, 2]);
+    /// # Ok::<(), sockeye::ConnectError>(())
+    /// ```
+    pub fn source(mut self, address: impl Into<IpAddr>) -> Self {
+        self.source = Some(address.into());
         self
     }
 

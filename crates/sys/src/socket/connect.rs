@@ -1,7 +1,7 @@
 //! Connecting, without waiting for it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -10,6 +10,7 @@ use rustix::net::{AddressFamily, sockopt};
 
 use super::address::Address;
 use super::descriptor::stream_socket;
+use super::source;
 use crate::fault::{self, Call};
 
 /// How far a connect has come.
@@ -28,6 +29,16 @@ pub enum Connect {
 /// If there can be no socket, or it is known at once that it cannot be connected; at a Unix socket
 /// `WouldBlock` means that its queue is full.
 pub fn connect(address: &Address) -> io::Result<(OwnedFd, Connect)> {
+    connect_from(address, None)
+}
+
+/// Like [`connect`], from this one of the machine's own addresses if that is said; to a Unix
+/// socket it is not looked at.
+///
+/// # Errors
+///
+/// Also if `source` is not this machine's, or of another family than `address`.
+pub fn connect_from(address: &Address, source: Option<IpAddr>) -> io::Result<(OwnedFd, Connect)> {
     fault::check(Call::Socket)?;
     let (family, name) = match address {
         Address::Ip(address @ SocketAddr::V4(_)) => (AddressFamily::INET, address.as_any()),
@@ -37,6 +48,9 @@ pub fn connect(address: &Address) -> io::Result<(OwnedFd, Connect)> {
         }
     };
     let socket = stream_socket(family)?;
+    if let (Address::Ip(to), Some(source)) = (address, source) {
+        source::bind(&socket, source, to)?;
+    }
     fault::check(Call::Connect)?;
     match rustix::net::connect(&socket, &name) {
         Ok(()) => Ok((socket, Connect::Done)),

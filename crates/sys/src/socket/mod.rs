@@ -15,12 +15,13 @@ mod interface;
 mod keepalive;
 mod listen;
 mod options;
+mod source;
 mod stream;
 mod unix;
 
 pub use accept::{AcceptFailure, accept};
 pub use address::{Address, BadAddress, local_addr, peer_addr};
-pub use connect::{Connect, connect, take_error};
+pub use connect::{Connect, connect, connect_from, take_error};
 pub use datagram::connect_datagram;
 pub(crate) use descriptor::local_datagram_socket;
 pub use inspect::check_listener;
