@@ -408,6 +408,9 @@ impl Engine {
     /// Ends a connection for which that is due.
     fn end(&mut self, doom: Doom) {
         let Doom { id, by, cause } = doom;
+        if matches!(cause, Cause::Aborted) {
+            self.core.state.get_mut().say_goodbye_if_all_is_out(id);
+        }
         match self.kind(id) {
             Kind::Gone => {}
             Kind::Dialing | Kind::Tunnel | Kind::Answer if matches!(cause, Cause::Aborted) => {

@@ -373,7 +373,8 @@ impl<'c> Connections<'c> {
         self.later(&state);
     }
 
-    /// Ends a connection of any kind without ceremony.
+    /// Ends a connection of any kind without ceremony; TLS is told of its end (`close_notify`) if
+    /// nothing waited to be sent.
     pub fn abort(&self, id: ConnId) {
         let mut state = self.state();
         state.doom(id, By::Us, Cause::Aborted);

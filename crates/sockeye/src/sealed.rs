@@ -78,7 +78,7 @@ impl State {
         Ok(())
     }
 
-    /// Begins TLS on a connection of ours, whose turn it is; `request` goes when that is done.
+    /// Begins TLS on a connection of ours; `request` goes when that is done.
     pub(crate) fn secure_client(
         &mut self,
         id: ConnId,
@@ -87,11 +87,20 @@ impl State {
         request: Vec<u8>,
     ) -> Result<(), TlsError> {
         let mut link = Link::client(tls, name)?;
-        link.begin(request, &mut self.sealing.output);
+        let mut records = mem::take(&mut self.sealing.scratch);
+        link.begin(request, &mut records);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.flags.set(Flags::TLS);
             slot.cold().security = Some(Security::Tls(Box::new(link)));
+            if self.turn == Some(id) {
+                self.sealing.output.extend_from_slice(&records);
+            } else {
+                slot.cold().tail.push(&records); // the output is another's, or nobody's
+                self.after_queueing(id);
+            }
         }
+        records.clear();
+        self.sealing.scratch = records;
         Ok(())
     }
 
@@ -286,6 +295,14 @@ impl State {
         self.ship(id);
         mem::swap(&mut records, &mut self.sealing.output);
         self.sealing.scratch = records;
+    }
+
+    /// The same for a connection that ends at once: it must not say that all has come if something
+    /// waits that will not be sent.
+    pub(crate) fn say_goodbye_if_all_is_out(&mut self, id: ConnId) {
+        if self.slots.get(id).is_some_and(|slot| slot.queued() == 0) {
+            self.say_goodbye(id);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use sockeye::tls::{ClientTls, ClientTlsBuilder, TlsErrorKind};
 use sockeye::{Connect, ConnectError, Context, Key};
 use sockeye_testkit::{Frame, Peer, accept_upgrade};
 use std::cell::RefCell;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -112,6 +112,31 @@ fn a_server_of_a_known_ca_is_connected_to() {
         assert_eq!(clients.trace.take()[0], "TLSv1.3 CN=server");
         let known = clients.trace.count("open");
         assert_eq!(known, 0, "taken above");
+    });
+}
+
+#[test]
+fn tls_begins_over_a_socket_that_is_connected_already() {
+    in_every_mode(|mode| {
+        let ca = Authority::new("Test CA");
+        let clients = Clients::new(mode, &ca.issue(&["localhost"], "server"));
+        clients.dial("localhost", believes(&ca));
+        let mut first = Peer::accept(&clients.listener, clients.world.turns());
+        accept_upgrade(&mut first);
+        let tls = believes(&ca).build().expect("TLS");
+        let connect = Connect::to("wss://localhost/").expect("an address").tls(tls);
+        let stream = TcpStream::connect(clients.at).expect("a connection");
+        let key = clients.key.id();
+        let begun = clients.world.connections(|all| all.connect_over(stream.into(), &connect, key));
+        begun.expect("it begins");
+        first.send_frame(&Frame::text("another's turn")); // what has begun is not its output
+        first.expect_text("another's turn");
+        let mut second = Peer::accept(&clients.listener, clients.world.turns());
+        accept_upgrade(&mut second);
+        for peer in [&mut second, &mut first] {
+            peer.send_frame(&Frame::text("hello"));
+            peer.expect_text("hello");
+        }
     });
 }
 

@@ -6,10 +6,12 @@ use crate::play::Play;
 use crate::world::{Mode, in_every_mode};
 use rustls::client::Resumption;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, StreamOwned, SupportedProtocolVersion};
 use sockeye::tls::{Certificate, CipherList, ServerTls, TlsErrorKind};
 use sockeye::{Action, Connections, Message};
 use sockeye_testkit::{Frame, Peer, upgrade_request};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 /// Answers every message with what is known of its connection's TLS.
 fn telling(trace: &crate::play::Trace) -> Play {
@@ -84,6 +86,26 @@ fn a_server_closes_in_good_order_after_its_last_words() {
         peer.send_frame(&Frame::text("hello"));
         peer.close_answer(1000, "enough"); // and an end of the stream that was not cut off
         secure.world.until_connections(0);
+    });
+}
+
+#[test]
+fn an_end_without_ceremony_is_no_truncation() {
+    in_every_mode(|mode| {
+        let abort = |trace: &_| Play::new(trace).on_receive(|_, _| Action::Abort);
+        let secure = Secure::playing(mode, |b, _| b, abort);
+        let (config, at) = (believer(&secure.ca, None), secure.world.address);
+        let client = std::thread::spawn(move || {
+            let name = "localhost".try_into().expect("a name");
+            let tls = ClientConnection::new(config.into(), name).expect("a client");
+            let mut tls = StreamOwned::new(tls, TcpStream::connect(at).expect("a connection"));
+            tls.write_all(upgrade_request("/", &[]).as_bytes()).expect("a request");
+            tls.write_all(&Frame::text("end it").masked()).expect("a frame");
+            tls.read_to_end(&mut Vec::new()).map_err(|error| error.kind())
+        });
+        secure.world.until("the end of the client", || client.is_finished());
+        // Without a close_notify it would be an unexpected end.
+        assert!(client.join().expect("no panic").is_ok());
     });
 }
 
