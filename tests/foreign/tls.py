@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
+from xml.etree import ElementTree
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.server import serve
@@ -155,6 +156,70 @@ def openssl_says_goodbye_to_a_server_that_does_too(certs, _, pages):
     equal(status, 0, "status of s_client")
     if "unexpected eof" in output:
         raise AssertionError(output[-500:])
+
+
+def scan(*args):
+    """What sslscan finds; without the groups, for which it waits many seconds."""
+    command = ["sslscan", "--no-groups", "--xml=-", *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
+    return ElementTree.fromstring(done.stdout).find("ssltest")
+
+
+def complaints(found, ec_strength=128, rsa_bits=2048):
+    """All that sslscan finds which is more than information; it must have found TLS at all."""
+    said = []
+    for it in found.iter("protocol"):
+        modern = it.get("type") == "tls" and it.get("version") in ("1.2", "1.3")
+        if modern != (it.get("enabled") == "1"):
+            said.append(f"{it.get('type')} {it.get('version')} is {it.get('enabled')}")
+    said += ["heartbleed" for it in found.iter("heartbleed") if it.get("vulnerable") != "0"]
+    said += ["compression" for it in found.iter("compression") if it.get("supported") != "0"]
+    for it in found.iter("renegotiation"):
+        if it.get("supported") != "0" and it.get("secure") != "1":
+            said.append("insecure renegotiation")
+    ciphers = list(found.iter("cipher"))
+    for it in ciphers:
+        name, strength, bits = it.get("cipher"), it.get("strength"), int(it.get("bits"))
+        if strength not in ("strong", "acceptable") or bits < 128:
+            said.append(f"suite {name} is {strength}, {bits} bits")
+        if not it.get("curve"):
+            said.append(f"suite {name} agrees on keys by no elliptic curve")
+        if not any(kind in name for kind in ("GCM", "POLY1305")):
+            said.append(f"suite {name} is of former times")
+    versions = {it.get("sslversion") for it in ciphers}
+    if versions != {"TLSv1.2", "TLSv1.3"}:
+        said.append(f"it found suites of {versions}")
+    certificate = found.find("certificates/certificate")
+    key, signed = certificate.find("pk"), certificate.find("signature-algorithm").text
+    if int(key.get("bits")) < (ec_strength if key.get("type") == "EC" else rsa_bits):
+        said.append(f"the certificate's key has {key.get('bits')} bits")
+    if "md5" in signed.lower() or "sha1" in signed.lower():
+        said.append(f"the certificate is signed with {signed}")
+    if certificate.find("expired").text != "false":
+        said.append("the certificate has expired")
+    return said
+
+
+@case
+def sslscan_finds_nothing_but_information(_, __, pages):
+    equal(complaints(scan(f"localhost:{pages.port}")), [], "what sslscan finds")
+    # As people start it who have no certificate.
+    server = Server("serve", "--tls-self-signed", log=subprocess.DEVNULL)
+    equal(complaints(scan(f"localhost:{server.port}")), [], "what sslscan finds, self-signed")
+
+
+@case
+def sslscan_would_have_found_something(certs, _, __):
+    port = free_port()
+    cert, key = certs.pair("server")
+    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", "-tls1_2"]
+    command += ["-cert", cert, "-key", key, "-cipher", "ALL:@SECLEVEL=0"]
+    own(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    until_it_listens(port)
+    said = complaints(scan(f"localhost:{port}"))
+    for expected in ("tls 1.3 is 0", "ADH-AES128-SHA is anonymous", "is of former times"):
+        if not any(expected in line for line in said):
+            raise AssertionError(said)
 
 
 def curl(*args):

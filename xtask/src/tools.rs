@@ -93,9 +93,10 @@ pub(crate) fn tls() -> Result<(), Trouble> {
         let dirs = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
         !dirs.into_iter().any(|dir| dir.join(program).is_file())
     };
-    let packages = [("openssl", "openssl"), ("curl", "curl"), ("nginx", "nginx-light")];
-    let lacking = packages.iter().filter(|(program, _)| lacks(program));
-    let lacking: Vec<&str> = lacking.map(|(_, package)| *package).collect();
+    let packages = ["openssl", "curl", "sslscan"].map(|name| (name, name));
+    let packages = packages.into_iter().chain([("nginx", "nginx-light")]);
+    let lacking = packages.filter(|(program, _)| lacks(program));
+    let lacking: Vec<&str> = lacking.map(|(_, package)| package).collect();
     match lacking.is_empty() {
         true => Ok(()),
         false => {
