@@ -3,6 +3,7 @@
 use super::number::number;
 use super::time::time;
 use super::{LogArgs, RequestArgs};
+use sockeye::DeflateOptions;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,7 +28,7 @@ Exit status:
   130  ended early by SIGINT (143: SIGTERM), with the result so far; a second one ends at once
 
 Examples:
-  sockeye bench ws://127.0.0.1:9001 --count 10000
+  sockeye bench ws://127.0.0.1:9001 --connections 20 --churn 0 --count 10000
   sockeye bench ws://127.0.0.1:9001 --connections 100 --depth 16 --size 1k --duration 3s
   sockeye bench ws://127.0.0.1:9001 --connections 50 --rate 5000 --duration 3s --text --json";
 
@@ -74,12 +75,31 @@ pub(crate) struct BenchArgs {
     /// Send text that is mostly not ASCII
     #[arg(long)]
     utf8: bool,
+    /// Send text such as records in JSON, which compresses as such text does
+    #[arg(long, conflicts_with_all = ["text", "utf8"])]
+    records: bool,
+    /// Expect every message on every connection. The first one sends --depth messages, and the
+    /// next ones when all have come everywhere; deliveries are counted
+    #[arg(long, conflicts_with_all = ["rate", "count"])]
+    pub(crate) broadcast: bool,
+    /// Close a connection after so many echoes, and open another in its place. With 0 a connection
+    /// ends as soon as it is open, without a Close frame, and handshakes are counted
+    #[arg(long, value_name = "N", conflicts_with_all = ["rate", "broadcast"],
+          value_parser = number(0..=u64::MAX))]
+    pub(crate) churn: Option<u64>,
+    /// Open so many connections more, on which nothing is sent
+    #[arg(long, default_value_t = 0, value_name = "N", conflicts_with_all = ["broadcast", "churn"],
+          value_parser = number(0..=1_000_000_u32))]
+    pub(crate) idle: u32,
     /// Compress messages (permessage-deflate, RFC 7692); the server must agree
     #[arg(long, overrides_with = "no_deflate")]
     pub(crate) deflate: bool,
     /// Do not compress messages; this is the default
     #[arg(long)]
     no_deflate: bool,
+    /// Let both ends keep their compression windows between messages
+    #[arg(long, requires = "deflate")]
+    context_takeover: bool,
     /// Give up when a connection, or an echo after the one before it, takes longer
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = some_time)]
     pub(crate) timeout: Duration,
@@ -92,8 +112,8 @@ pub(crate) struct BenchArgs {
     /// Write a page with plots to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// Also tell the processor time of this process, the server, if it is on this machine; may be
-    /// given several times
+    /// Also tell the processor time and the memory of this process, the server, if it is on this
+    /// machine; may be given several times
     #[arg(long = "server-pid", value_name = "PID", value_parser = number(1..=u32::MAX))]
     pub(crate) server_pids: Vec<u32>,
     #[command(flatten)]
@@ -109,16 +129,35 @@ pub(crate) enum Matter {
     Text,
     /// Text of characters that take two to four bytes.
     Utf8,
+    /// Text such as records in JSON.
+    Records,
 }
 
 impl BenchArgs {
     /// What messages are made of.
     pub(crate) fn matter(&self) -> Matter {
-        match (self.text, self.utf8) {
-            (_, true) => Matter::Utf8,
-            (true, false) => Matter::Text,
-            (false, false) => Matter::Binary,
+        match (self.text, self.utf8, self.records) {
+            (_, _, true) => Matter::Records,
+            (_, true, false) => Matter::Utf8,
+            (true, false, false) => Matter::Text,
+            (false, false, false) => Matter::Binary,
         }
+    }
+
+    /// How compression is offered, if at all.
+    pub(crate) fn deflate_options(&self) -> Option<DeflateOptions> {
+        let keep = self.context_takeover;
+        let options = DeflateOptions {
+            context_takeover: keep,
+            peer_context_takeover: keep,
+            ..DeflateOptions::default()
+        };
+        self.deflate.then_some(options)
+    }
+
+    /// All connections, idle ones included.
+    pub(crate) fn all_connections(&self) -> u32 {
+        self.connections.saturating_add(self.idle)
     }
 
     /// How long to send before what is measured.
@@ -129,12 +168,13 @@ impl BenchArgs {
 
     /// What no single option can tell is wrong.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let in_flight = u64::from(self.connections) * u64::from(self.depth);
+        let in_flight = u64::from(self.all_connections()) * u64::from(self.depth);
         if in_flight > IN_FLIGHT_MAX {
             return Err(format!(
                 "--connections {} with --depth {} is {in_flight} messages at a time; at most \
                  {IN_FLIGHT_MAX} can be remembered",
-                self.connections, self.depth
+                self.all_connections(),
+                self.depth
             ));
         }
         Ok(())

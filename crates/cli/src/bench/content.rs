@@ -17,6 +17,8 @@ use sockeye::{Message, MessageKind};
 const STEP: usize = 12;
 /// How many windows the table has.
 const WINDOWS: usize = 341;
+/// How many it has for records: what compressors remember, 32 KiB, must not hold the next message.
+const RECORD_WINDOWS: usize = 21_845;
 /// Bytes of the numbers in a binary message.
 const BYTES: usize = 8;
 /// Digits of the numbers in text.
@@ -36,7 +38,16 @@ pub(super) struct Content {
     size: usize,
     /// How much of a message is its head.
     head: usize,
+    windows: Windows,
     table: Table,
+}
+
+/// Where the windows of messages begin.
+#[derive(Clone, Copy)]
+struct Windows {
+    count: usize,
+    /// So many windows lie between those of a message and of the next one of its connection.
+    stride: u64,
 }
 
 enum Table {
@@ -48,12 +59,17 @@ impl Content {
     pub(super) fn new(matter: Matter, size: usize) -> Self {
         let head = match matter {
             Matter::Binary => BYTES,
-            Matter::Text => DIGITS,
+            Matter::Text | Matter::Records => DIGITS,
             // What follows is whole characters.
             Matter::Utf8 => DIGITS + size.saturating_sub(DIGITS) % STEP,
         };
         let head = head.min(size);
-        let len = size - head + WINDOWS * STEP;
+        let windows = match matter {
+            Matter::Binary | Matter::Text | Matter::Utf8 => Windows { count: WINDOWS, stride: 7 },
+            // One message begins behind the one before, up to about 1 KiB.
+            Matter::Records => Windows { count: RECORD_WINDOWS, stride: 89 },
+        };
+        let len = size - head + windows.count * STEP;
         let mut random = Random(0x5851_f42d_4c95_7f2d);
         let table = match matter {
             Matter::Binary => {
@@ -62,8 +78,9 @@ impl Content {
             }
             Matter::Text => Table::text(words(len, &mut random), size),
             Matter::Utf8 => Table::text(characters(len, &mut random), size),
+            Matter::Records => Table::text(records(len, &mut random), size),
         };
-        Self { size, head, table }
+        Self { size, head, windows, table }
     }
 
     /// The length of each message, in bytes.
@@ -81,7 +98,7 @@ impl Content {
 
     /// A message, as it is sent.
     pub(super) fn message(&mut self, tag: Tag) -> Message<'_> {
-        let (at, rest) = (window(tag), self.size - self.head);
+        let (at, rest) = (self.windows.at(tag), self.size - self.head);
         match &mut self.table {
             Table::Binary { windows, message } => {
                 message.clear();
@@ -104,7 +121,7 @@ impl Content {
         let Some(to) = from.checked_add(piece.len()).filter(|&to| to <= self.size) else {
             return false;
         };
-        let at = window(tag);
+        let at = self.windows.at(tag);
         let (windows, text) = match &self.table {
             Table::Binary { windows, .. } => (&windows[..], false),
             Table::Text { windows, .. } => (windows.as_bytes(), true),
@@ -171,10 +188,12 @@ fn from_digits(digits: &[u8; DIGITS]) -> Option<[u8; BYTES]> {
     Some(bytes)
 }
 
-/// Where the window of a message begins.
-fn window(tag: Tag) -> usize {
-    let mixed = (tag.number & NUMBER_MAX) * 7 + u64::from(tag.connection) * 31;
-    (mixed % WINDOWS as u64) as usize * STEP
+impl Windows {
+    /// Where the window of a message begins.
+    fn at(self, tag: Tag) -> usize {
+        let mixed = (tag.number & NUMBER_MAX) * self.stride + u64::from(tag.connection) * 31;
+        (mixed % self.count as u64) as usize * STEP
+    }
 }
 
 /// Words between blanks, about as compressible as prose.
@@ -188,6 +207,28 @@ fn words(len: usize, random: &mut Random) -> String {
     while text.len() < len {
         text.push_str(WORDS[random.next() as usize % WORDS.len()]);
         text.push(' ');
+    }
+    text.truncate(len);
+    text
+}
+
+/// Records with the names of their fields, as services exchange them.
+fn records(len: usize, random: &mut Random) -> String {
+    const NAMES: [&str; 8] =
+        ["chinook", "coho", "chum", "sockeye", "pink", "masu", "steelhead", "char"];
+    let mut text = String::with_capacity(len + 200);
+    while text.len() < len {
+        let (id, name) = (random.next(), NAMES[random.next() as usize % NAMES.len()]);
+        let (weight, length) = (random.next() % 30_000, random.next() % 1_200);
+        let (tagged, at) =
+            (random.next().is_multiple_of(2), 1_700_000_000 + random.next() % 100_000_000);
+        text += &format!(
+            "{{\"id\":{id},\"species\":\"{name}\",\"weight\":{}.{},\"length\":{length},\
+             \"tagged\":{tagged},\"seen\":{at},\"river\":\"{:08x}\"}},",
+            weight / 1000,
+            weight % 1000,
+            random.next()
+        );
     }
     text.truncate(len);
     text
@@ -225,7 +266,7 @@ impl Random {
 mod tests {
     use super::*;
 
-    const MATTERS: [Matter; 3] = [Matter::Binary, Matter::Text, Matter::Utf8];
+    const MATTERS: [Matter; 4] = [Matter::Binary, Matter::Text, Matter::Utf8, Matter::Records];
     const TAG: Tag = Tag { connection: 3, number: 0x12_3456_789a };
 
     #[test]
@@ -276,6 +317,17 @@ mod tests {
             assert_eq!(content.recognise(&message[..59]), None);
             assert_eq!(content.recognise(b""), None);
         }
+    }
+
+    #[test]
+    fn records_do_not_repeat_within_what_compressors_remember() {
+        let mut content = Content::new(Matter::Records, 1024);
+        let first = content.message(Tag { connection: 0, number: 0 }).into_bytes();
+        for number in 1..32 {
+            let next = content.message(Tag { connection: 0, number }).into_bytes();
+            assert!(!next.windows(200).any(|part| part == &first[400..600]), "{number}");
+        }
+        assert!(std::str::from_utf8(&first).unwrap().contains("\"species\":\""));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The protocol of all connections: opens them, keeps messages on their way, looks at echoes.
 
 use super::fault::Fault;
-use super::run::Run;
+use super::run::{Next, Run};
+use crate::args::BenchArgs;
 use sockeye::{
-    Action, Chunk, Closed, Conn, ConnId, Connect, ConnectError, Connections, Handshake, Key,
-    Message, Permit, Protocol, Reject,
+    Action, By, Cause, Chunk, CloseCode, Closed, Conn, ConnId, Connect, ConnectError, Connections,
+    Handshake, Key, Message, Permit, Protocol, Reject,
 };
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,15 +20,24 @@ pub(super) struct Load {
     run: Rc<RefCell<Run>>,
     /// The ways to the server, which connections take in turn; never empty.
     to: Vec<Connect>,
-    /// How many connections are wanted.
+    /// How many connections have been begun to open, ever.
+    dials: usize,
+    /// How many connections are wanted, and how many of them, the last, stay idle.
     wanted: usize,
+    idle: usize,
     /// Whether they must be compressed.
     compressed: bool,
     key: Option<Key<Self>>,
-    /// How many have been begun to open.
+    /// How many have been begun to open, and were not closed to be replaced.
     begun: usize,
     /// Those that are open, by their number.
     open: Vec<ConnId>,
+    /// Numbers of those that have been closed to be replaced.
+    free: Vec<u32>,
+    /// Messages are being sent.
+    started: bool,
+    /// When those that are on the way were begun to open, if it is handshakes that are measured.
+    dialled: HashMap<ConnId, u64>,
     /// Connections are being closed: how they end is of no interest.
     closing: bool,
     /// At a rate: how many messages connections were told to send.
@@ -46,26 +57,65 @@ pub(super) enum Order {
 }
 
 impl Load {
-    pub(super) fn new(
-        run: Rc<RefCell<Run>>,
-        to: Vec<Connect>,
-        wanted: u32,
-        compressed: bool,
-    ) -> Self {
-        let wanted = wanted as usize;
-        let open = Vec::with_capacity(wanted);
-        Self { run, to, wanted, compressed, key: None, begun: 0, open, closing: false, told: 0 }
+    pub(super) fn new(run: Rc<RefCell<Run>>, to: Vec<Connect>, args: &BenchArgs) -> Self {
+        let wanted = args.all_connections() as usize;
+        Self {
+            run,
+            to,
+            dials: 0,
+            wanted,
+            idle: args.idle as usize,
+            compressed: args.deflate,
+            key: None,
+            begun: 0,
+            open: Vec::with_capacity(wanted),
+            free: Vec::new(),
+            started: false,
+            dialled: HashMap::new(),
+            closing: false,
+            told: 0,
+        }
     }
 
     /// Opens further connections, as many at a time as may be.
     fn open_more(&mut self, connections: Connections<'_>) {
         let Some(key) = self.key else { return };
-        while self.begun < self.wanted && self.begun - self.open.len() < AT_ONCE {
-            if let Err(error) = connections.connect(&self.to[self.begun % self.to.len()], key.id())
-            {
-                return self.cannot_connect(self.begun, error);
+        while self.begun < self.wanted && self.begun - self.live() < AT_ONCE {
+            match self.dial(connections, key) {
+                Ok(_) => self.begun += 1,
+                Err(error) => return self.cannot_connect(self.begun, error),
             }
-            self.begun += 1;
+        }
+    }
+
+    /// Begins to open a connection, by the next of the ways.
+    fn dial(&mut self, all: Connections<'_>, key: Key<Self>) -> Result<ConnId, ConnectError> {
+        let to = &self.to[self.dials % self.to.len()];
+        self.dials += 1;
+        all.connect(to, key.id())
+    }
+
+    fn live(&self) -> usize {
+        self.open.len() - self.free.len()
+    }
+
+    /// Opens another connection where one has ended, unless the time is over.
+    fn replace(&mut self, connections: Connections<'_>) {
+        let Some(key) = self.key else { return };
+        let mut run = self.run.borrow_mut();
+        let now = run.now();
+        if run.schedule.is_over(run.totals().0, now)
+            || run.counts_handshakes() && !run.next_handshake(now)
+        {
+            return;
+        }
+        drop(run);
+        match self.dial(connections, key) {
+            Ok(id) => {
+                self.begun += 1;
+                self.dialled.insert(id, now);
+            }
+            Err(error) => self.cannot_connect(self.begun, error),
         }
     }
 
@@ -115,13 +165,34 @@ impl Protocol for Load {
             self.run.borrow_mut().fail(Fault::Uncompressed);
             return Err(Reject::new(400, "not compressed"));
         }
-        self.open.push(hello.id());
-        Ok((self.open.len() - 1) as u32)
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.open[number as usize] = hello.id();
+                number
+            }
+            None => {
+                self.open.push(hello.id());
+                (self.open.len() - 1) as u32
+            }
+        };
+        Ok(number)
     }
 
     fn open(&mut self, conn: &mut Conn<'_, Self>) -> Action {
-        self.open_more(conn.connections());
-        Action::Continue
+        if !self.started {
+            self.open_more(conn.connections());
+            return Action::Continue;
+        }
+        let begun = self.dialled.remove(&conn.id());
+        let mut run = self.run.borrow_mut();
+        run.opened(*conn.session);
+        if !run.counts_handshakes() {
+            conn.request_writable();
+            return Action::Continue;
+        }
+        let now = run.now();
+        run.shook_hands(*conn.session, begun.unwrap_or(now), now);
+        Action::Abort
     }
 
     fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action {
@@ -133,8 +204,13 @@ impl Protocol for Load {
         let now = run.now();
         let (kind, is_final) = (chunk.kind(), chunk.is_final());
         match run.arrived(*conn.session, kind, chunk.payload(), is_final, now) {
-            Ok(false) => return Action::Continue,
-            Ok(true) => {}
+            Ok(Next::Send) => {}
+            Ok(Next::Wait) => return Action::Continue,
+            Ok(Next::Publish) => {
+                conn.connections().request_writable(self.open[0]);
+                return Action::Continue;
+            }
+            Ok(Next::Replace) => return Action::close(CloseCode::NORMAL, ""),
             Err(fault) => {
                 run.fail(fault);
                 return Action::Abort;
@@ -164,10 +240,17 @@ impl Protocol for Load {
         match order {
             Order::Open => self.open_more(connections),
             Order::Begin => {
-                let now = self.run.borrow().now();
-                self.run.borrow_mut().schedule.begin(now);
-                for &id in &self.open {
-                    connections.request_writable(id);
+                self.started = true;
+                let mut run = self.run.borrow_mut();
+                let (now, ends) = (run.now(), run.counts_handshakes());
+                run.schedule.begin(now);
+                drop(run);
+                for &id in &self.open[..self.wanted - self.idle] {
+                    if ends {
+                        connections.abort(id); // all were to be open once, and are replaced now
+                    } else {
+                        connections.request_writable(id);
+                    }
                 }
                 self.pace(connections);
             }
@@ -178,18 +261,26 @@ impl Protocol for Load {
             Order::Close => {
                 self.closing = true;
                 for &id in &self.open {
-                    connections.close(id, sockeye::CloseCode::NORMAL, "");
+                    connections.close(id, CloseCode::NORMAL, "");
                 }
             }
         }
     }
 
-    fn closed(&mut self, _: Connections<'_>, _: ConnId, connection: u32, closed: Closed) {
-        if !self.closing {
-            let mut run = self.run.borrow_mut();
-            let size = run.size();
-            run.fail(Fault::Closed { connection, closed, size });
+    fn closed(&mut self, connections: Connections<'_>, _: ConnId, number: u32, closed: Closed) {
+        if self.closing {
+            return;
         }
+        let mut run = self.run.borrow_mut();
+        let in_order = matches!(closed.cause, Cause::Close | Cause::Aborted);
+        if !(run.replaces() && closed.by == By::Us && in_order) {
+            let size = run.size();
+            return run.fail(Fault::Closed { connection: number, closed, size });
+        }
+        drop(run);
+        self.free.push(number);
+        self.begun -= 1;
+        self.replace(connections);
     }
 
     fn connect_failed(&mut self, _: Connections<'_>, _: ConnId, error: ConnectError) {

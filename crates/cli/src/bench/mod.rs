@@ -1,7 +1,6 @@
 //! `sockeye bench`: sends messages to an echo server, looks at every echo, measures.
 
 mod content;
-mod cpu;
 mod fault;
 mod load;
 mod progress;
@@ -11,19 +10,19 @@ mod run;
 mod samples;
 mod schedule;
 mod terminal;
+mod usage;
 
 use crate::args::BenchArgs;
 use crate::ending::{Ending, FAILED, MISUSED};
 use crate::{logging, signals};
-use cpu::Cpu;
 use fault::Fault;
 use load::{Load, Order};
 use progress::Progress;
-use result::{Outcome, Process, Usage};
+use result::{Outcome, Process, Usage, Wire};
 use run::Run;
 use samples::Raw;
 use sockeye::log::Levels;
-use sockeye::{Connect, Context, DeflateOptions, Key, Limits};
+use sockeye::{Connect, Context, Key, Limits};
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Write};
@@ -31,6 +30,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use terminal::Grouped;
+use usage::Cpu;
 
 /// How often progress is shown and late echoes are looked for.
 const TICK: Duration = Duration::from_millis(100);
@@ -59,23 +59,40 @@ fn bench(args: &BenchArgs) -> Result<Ending, Ending> {
     let report = args.report.as_deref().map(create).transpose()?;
     let run = Rc::new(RefCell::new(Run::new(args, raw.map(Raw::new))));
     let stopped = Rc::new(Cell::new(0));
-    let bench = Bench::new(args, to, &run, &stopped).map_err(failed)?;
+    let mut bench = Bench::new(args, to, &run, &stopped).map_err(failed)?;
     let usage = bench.drive()?;
     let signal = stopped.get();
-    let mut run = run.borrow_mut();
-    run.samples.finish().map_err(|error| cannot_write(args.raw.as_deref(), &error))?;
     let ended = format!("ended by {}", signals::name(signal));
-    if run.samples.count() == 0 {
-        return Ok(Ending::by_signal(signal, format!("{ended} before anything was measured")));
+    let told = tell(args, &mut run.borrow_mut(), usage, signal == 0, report)?;
+    // The result is told first: a server may take its time over the closing handshakes.
+    bench.close()?;
+    Ok(match (signal, told) {
+        (0, _) => Ending::success(),
+        (_, true) => Ending::by_signal(signal, ended),
+        (_, false) => Ending::by_signal(signal, format!("{ended} before anything was measured")),
+    })
+}
+
+/// Tells the result, if there is one: if something was measured, or nothing was to be.
+fn tell(
+    args: &BenchArgs,
+    run: &mut Run,
+    usage: Usage,
+    complete: bool,
+    report: Option<File>,
+) -> Result<bool, Ending> {
+    run.samples.finish().map_err(|error| cannot_write(args.raw.as_deref(), &error))?;
+    if run.samples.count() == 0 && !complete {
+        return Ok(false);
     }
-    let outcome = Outcome::new(args, &run, usage, signal == 0);
+    let outcome = Outcome::new(args, run, usage, complete);
     if let Some(mut file) = report {
         let page = report::page(&outcome).map_err(io::Error::from);
         page.and_then(|page| file.write_all(page.as_bytes()))
             .map_err(|error| cannot_write(args.report.as_deref(), &error))?;
     }
     print(&outcome, args.json).map_err(|error| Ending::of_stdout(&error))?;
-    Ok(if signal == 0 { Ending::success() } else { Ending::by_signal(signal, ended) })
+    Ok(true)
 }
 
 fn create(path: &Path) -> Result<File, Ending> {
@@ -142,12 +159,12 @@ impl<'a> Bench<'a> {
         let mut builder = Context::builder()
             .limits(limits)
             .receive_buffer(RECEIVE_BUFFER)
-            .compression(args.deflate.then(DeflateOptions::default));
+            .compression(args.deflate_options());
         let to = match &args.source[..] {
             [] => vec![to],
             sources => sources.iter().map(|&source| to.clone().source(source)).collect(),
         };
-        let load = Load::new(Rc::clone(run), to, args.connections, args.deflate);
+        let load = Load::new(Rc::clone(run), to, args);
         let load = builder.register(load);
         let mut context = builder.build()?;
         let signalled = Rc::clone(stopped);
@@ -159,15 +176,16 @@ impl<'a> Bench<'a> {
         Ok(Self { args, run, stopped, context, load, progress, before: None, after: None })
     }
 
-    /// To the end; what was used within the measured time.
-    fn drive(mut self) -> Result<Usage, Ending> {
+    /// Until all is measured; what was used within the measured time.
+    fn drive(&mut self) -> Result<Usage, Ending> {
         let room = self.context.connections().limit();
-        if self.args.connections as usize > room {
-            let fault = Fault::Descriptors { wanted: self.args.connections, room };
+        if self.args.all_connections() as usize > room {
+            let fault = Fault::Descriptors { wanted: self.args.all_connections(), room };
             return Err(fault.ending(&self.args.request.url));
         }
+        let idle = resident(&self.args.server_pids);
         self.order(Order::Open);
-        let wanted = self.args.connections as usize;
+        let wanted = self.args.all_connections() as usize;
         while self.context.connections().count(self.load.id()) < wanted {
             self.turn(Some(TICK))?;
             let signal = self.stopped.get();
@@ -183,15 +201,24 @@ impl<'a> Bench<'a> {
         }
         self.order(Order::Begin);
         self.measure()?;
+        self.progress.clear();
+        let mut usage = match (self.before.take(), self.after.take()) {
+            (Some(before), Some(after)) => after.since(&before),
+            (_, after) => after.unwrap_or_default(),
+        };
+        for (process, idle) in usage.servers.iter_mut().zip(idle) {
+            process.resident_bytes_before = idle;
+        }
+        Ok(usage)
+    }
+
+    /// Closes all connections.
+    fn close(mut self) -> Result<(), Ending> {
         self.order(Order::Close);
         while !self.context.connections().is_empty() {
             self.turn(None)?;
         }
-        self.progress.clear();
-        match (self.before, self.after) {
-            (Some(before), Some(after)) => Ok(after.since(&before)),
-            (_, after) => Ok(after.unwrap_or_default()),
-        }
+        Ok(())
     }
 
     /// Until all that is to be sent was, and all was echoed.
@@ -237,7 +264,7 @@ impl<'a> Bench<'a> {
         let _ = self.context.handle().post(self.load, order); // the box is ours, and has room
     }
 
-    fn usage(&self) -> Result<Usage, Ending> {
+    fn usage(&mut self) -> Result<Usage, Ending> {
         let gone = |why| Ending::with(FAILED, why);
         let process = |pid| Cpu::of(pid).map(|cpu| Process::new(pid, cpu)).map_err(gone);
         let servers = self.args.server_pids.iter().map(|&pid| process(pid));
@@ -246,7 +273,11 @@ impl<'a> Bench<'a> {
         let own = std::process::id();
         let client = Process::new(own, Cpu::of(own).unwrap_or_default());
         let (_, echoes) = self.run.borrow().totals();
-        Ok(Usage { servers, client, echoes })
+        let connections = self.context.connections();
+        let all = connections.of(self.load.id()).filter_map(|id| connections.info(id));
+        let wire =
+            all.fold((0, 0), |(out, r#in), info| (out + info.bytes_out, r#in + info.bytes_in));
+        Ok(Usage { servers, client, echoes, wire: Wire { sent: wire.0, received: wire.1 } })
     }
 
     fn show_progress(&self, now: u64) {
@@ -263,4 +294,9 @@ impl<'a> Bench<'a> {
             }
         });
     }
+}
+
+/// The resident memory of each process.
+fn resident(pids: &[u32]) -> Vec<Option<u64>> {
+    pids.iter().map(|&pid| usage::resident(pid)).collect()
 }

@@ -1,8 +1,8 @@
 //! The result of a run, as `--json` prints it; terminal and report show the same.
 
-use super::cpu::Cpu;
 use super::run::Run;
 use super::samples::Samples;
+use super::usage::{self, Cpu};
 use crate::args::{BenchArgs, Matter};
 use serde::Serialize;
 
@@ -28,15 +28,31 @@ pub(super) struct Outcome {
     pub(super) client: Process,
     /// Echoes per second of the servers' processor time.
     pub(super) echoes_per_server_cpu_second: Option<f64>,
+    /// What crossed the wire within the window, heads included, for each echo; unless connections
+    /// came and went.
+    pub(super) wire_bytes_per_echo: Option<Directions>,
+}
+
+/// Bytes per echo, as this end sees them.
+#[derive(Debug, Serialize)]
+pub(super) struct Directions {
+    pub(super) sent: f64,
+    pub(super) received: f64,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Options {
+    /// What counts as an echo: an echo, a delivery to one receiver, or a handshake.
+    pub(super) counted: &'static str,
     pub(super) connections: u32,
+    pub(super) idle: u32,
+    /// Echoes after which a connection is replaced.
+    pub(super) churn: Option<u64>,
     pub(super) size: usize,
     pub(super) depth: u32,
     pub(super) matter: &'static str,
     pub(super) compressed: bool,
+    pub(super) context_takeover: bool,
     pub(super) rate: Option<u64>,
     pub(super) warm_up_seconds: f64,
 }
@@ -102,6 +118,11 @@ pub(super) struct Process {
     pub(super) pid: u32,
     pub(super) user_seconds: f64,
     pub(super) system_seconds: f64,
+    /// Both, counted finer than each.
+    pub(super) cpu_seconds: f64,
+    /// Resident memory before the first connection, and at the end of the window.
+    pub(super) resident_bytes_before: Option<u64>,
+    pub(super) resident_bytes: Option<u64>,
 }
 
 /// What processes have used, and how many echoes had come, at two moments.
@@ -110,6 +131,14 @@ pub(super) struct Usage {
     pub(super) servers: Vec<Process>,
     pub(super) client: Process,
     pub(super) echoes: u64,
+    pub(super) wire: Wire,
+}
+
+/// Bytes that sockets took and gave.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wire {
+    pub(super) sent: u64,
+    pub(super) received: u64,
 }
 
 impl Usage {
@@ -119,13 +148,24 @@ impl Usage {
             servers: servers.map(|(after, before)| after.since(before)).collect(),
             client: self.client.since(&before.client),
             echoes: self.echoes - before.echoes,
+            wire: Wire {
+                sent: self.wire.sent.saturating_sub(before.wire.sent),
+                received: self.wire.received.saturating_sub(before.wire.received),
+            },
         }
     }
 }
 
 impl Process {
-    pub(super) fn new(pid: u32, Cpu { user, system }: Cpu) -> Self {
-        Self { pid, user_seconds: user, system_seconds: system }
+    pub(super) fn new(pid: u32, Cpu { user, system, total }: Cpu) -> Self {
+        Self {
+            pid,
+            user_seconds: user,
+            system_seconds: system,
+            cpu_seconds: total,
+            resident_bytes_before: None,
+            resident_bytes: usage::resident(pid),
+        }
     }
 
     fn since(&self, before: &Self) -> Self {
@@ -133,11 +173,9 @@ impl Process {
             pid: self.pid,
             user_seconds: self.user_seconds - before.user_seconds,
             system_seconds: self.system_seconds - before.system_seconds,
+            cpu_seconds: self.cpu_seconds - before.cpu_seconds,
+            ..*self
         }
-    }
-
-    pub(super) fn total(&self) -> f64 {
-        self.user_seconds + self.system_seconds
     }
 }
 
@@ -149,7 +187,9 @@ impl Outcome {
         let window = schedule.end().saturating_sub(schedule.start()).max(1);
         let seconds = seconds(window);
         let echoes_per_second = echoes as f64 / seconds;
-        let servers_total: f64 = usage.servers.iter().map(Process::total).sum();
+        let servers_total: f64 = usage.servers.iter().map(|server| server.cpu_seconds).sum();
+        let per_echo = |bytes: u64| bytes as f64 / usage.echoes as f64;
+        let on_the_wire = usage.echoes > 0 && !run.replaces();
         Self {
             sockeye: env!("CARGO_PKG_VERSION"),
             url: args.request.url.clone(),
@@ -168,6 +208,10 @@ impl Outcome {
             throughput: throughput(samples, window),
             echoes_per_server_cpu_second: (servers_total > 0.0)
                 .then(|| usage.echoes as f64 / servers_total),
+            wire_bytes_per_echo: on_the_wire.then(|| Directions {
+                sent: per_echo(usage.wire.sent),
+                received: per_echo(usage.wire.received),
+            }),
             servers: usage.servers,
             client: usage.client,
         }
@@ -177,15 +221,24 @@ impl Outcome {
 impl Options {
     fn new(args: &BenchArgs) -> Self {
         Self {
+            counted: match args.churn {
+                Some(0) => "handshakes",
+                _ if args.broadcast => "deliveries",
+                _ => "echoes",
+            },
             connections: args.connections,
+            idle: args.idle,
+            churn: args.churn,
             size: args.size,
             depth: args.depth,
             matter: match args.matter() {
                 Matter::Binary => "binary",
                 Matter::Text => "text",
                 Matter::Utf8 => "utf8",
+                Matter::Records => "records",
             },
             compressed: args.deflate,
+            context_takeover: args.deflate_options().is_some_and(|o| o.context_takeover),
             rate: args.rate,
             warm_up_seconds: args.warm_up().as_secs_f64(),
         }

@@ -9,25 +9,34 @@ const BAR: usize = 40;
 impl Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (window, latency, messages) = (&self.window, &self.latency, &self.messages);
+        let counted = self.options.counted;
+        let (handshakes, unit) = (counted == "handshakes", self.unit());
+        let (came, way) =
+            if counted == "deliveries" { ("delivered", "out") } else { ("echoed", "each way") };
         writeln!(f, "{}: {}", self.url, self.options)?;
         if !self.complete {
             writeln!(f, "ended early")?;
         }
         writeln!(
             f,
-            "\n{:<12} {} echoes in {:.3} s: {} messages/s, {:.2} MB/s each way",
+            "\n{:<12} {} {counted} in {:.3} s: {} {unit}/s{}",
             "throughput",
             Grouped(window.echoes),
             window.seconds,
             Grouped(window.echoes_per_second.round() as u64),
-            window.bytes_per_second / 1e6,
+            if handshakes {
+                String::new()
+            } else {
+                format!(", {:.2} MB/s {way}", window.bytes_per_second / 1e6)
+            }
         )?;
         writeln!(
             f,
-            "{:<12} {} sent, {} echoed, warm-up included; every echo was right",
-            "messages",
+            "{unit:<12} {} {}, {} {}, warm-up included; every one was right",
             Grouped(messages.sent),
-            Grouped(messages.echoed)
+            if handshakes { "begun" } else { "sent" },
+            Grouped(messages.echoed),
+            if handshakes { "done" } else { came },
         )?;
         if messages.behind > 0 {
             writeln!(
@@ -58,8 +67,12 @@ impl Display for Outcome {
 }
 
 impl Outcome {
+    fn unit(&self) -> &'static str {
+        if self.options.counted == "handshakes" { "handshakes" } else { "messages" }
+    }
+
     fn fmt_processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let share = |process: &Process| 100.0 * process.total() / self.window.seconds;
+        let share = |process: &Process| 100.0 * process.cpu_seconds / self.window.seconds;
         for server in &self.servers {
             writeln!(
                 f,
@@ -67,22 +80,33 @@ impl Outcome {
                  {:.0} %",
                 "server",
                 server.pid,
-                server.total(),
+                server.cpu_seconds,
                 server.user_seconds,
                 server.system_seconds,
                 share(server)
             )?;
+            if let (Some(before), Some(at_end)) =
+                (server.resident_bytes_before, server.resident_bytes)
+            {
+                writeln!(
+                    f,
+                    "{:<12} {} KiB resident before the first connection, {} KiB at the end",
+                    "",
+                    Grouped(before >> 10),
+                    Grouped(at_end >> 10)
+                )?;
+            }
         }
         if let Some(efficiency) = self.echoes_per_server_cpu_second {
             let per_second = Grouped(efficiency.round() as u64);
-            writeln!(f, "{:<12} {per_second} messages per second of processor time", "")?;
+            writeln!(f, "{:<12} {per_second} {} per second of processor time", "", self.unit())?;
         }
         let client = &self.client;
         writeln!(
             f,
             "{:<12} {:.2} s of processor time, {:.0} %",
             "bench",
-            client.total(),
+            client.cpu_seconds,
             share(client)
         )
     }
@@ -113,7 +137,14 @@ impl Display for super::result::Options {
         if let Some(rate) = self.rate {
             write!(f, ", {} messages/s", Grouped(rate))?;
         }
-        f.write_str(if self.compressed { ", compressed" } else { "" })
+        f.write_str(if self.compressed { ", compressed" } else { "" })?;
+        if let Some(churn) = self.churn {
+            write!(f, ", replaced after {}", Grouped(churn))?;
+        }
+        if self.idle > 0 {
+            write!(f, ", beside {} that are idle", Grouped(self.idle.into()))?;
+        }
+        Ok(())
     }
 }
 

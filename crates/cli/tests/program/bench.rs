@@ -314,6 +314,73 @@ fn compression_is_what_was_asked_for() {
 }
 
 #[test]
+fn a_broadcast_is_counted_when_it_has_come_everywhere() {
+    let server = Server::serve();
+    let url = format!("ws://{}", server.address);
+    let options = ["--subprotocol", "lws-mirror-protocol", "--broadcast", "--connections", "5"];
+    let more = ["--depth", "3", "--duration", "200ms", "--warm-up", "0ms"];
+    let result = measure(&url, &[&options[..], &more].concat());
+    let sent = count(&result, "/messages/sent");
+    assert!(sent > 0 && sent.is_multiple_of(3), "{sent}");
+    assert_eq!(count(&result, "/messages/echoed"), 5 * sent);
+    assert_eq!(result["options"]["counted"], "deliveries");
+
+    // A server that sends to nobody but the sender is no broadcaster.
+    let server = Server::echo();
+    let url = format!("ws://{}", server.address);
+    let options = ["--broadcast", "--connections", "2", "--timeout", "300ms"];
+    let (status, stdout, stderr) = run(&[&["bench", &*url], &options[..]].concat());
+    assert_eq!((status, &*stdout), (Some(1), ""), "{stderr}");
+    assert!(stderr.contains("message 1 of connection 1 was not "), "{stderr}");
+}
+
+#[test]
+fn connections_are_replaced_after_so_many_echoes() {
+    let server = Host::new(3, |peer| echo(peer).len());
+    let result = measure(&server.url, &["--churn", "2", "--count", "6"]);
+    assert_eq!(server.results(), [2, 2, 2]);
+    assert_eq!(count(&result, "/messages/echoed"), 6);
+    assert!(result["wire_bytes_per_echo"].is_null());
+}
+
+#[test]
+fn handshakes_alone_are_counted() {
+    let server = Host::new(6, |peer| echo(peer).len()); // one more, which was open before
+    let result = measure(&server.url, &["--churn", "0", "--count", "5"]);
+    assert_eq!(server.results(), [0; 6]);
+    for pointer in ["/messages/sent", "/messages/echoed", "/window/echoes", "/latency/samples"] {
+        assert_eq!(count(&result, pointer), 5, "{pointer}");
+    }
+    assert_eq!(result["options"]["counted"], "handshakes");
+}
+
+#[test]
+fn idle_connections_are_open_and_silent() {
+    let server = Host::new(5, |peer| echo(peer).len());
+    let result = measure(&server.url, &["--connections", "2", "--idle", "3", "--count", "10"]);
+    let mut counts = server.results();
+    counts.sort_unstable();
+    assert_eq!((&counts[..3], counts[3] + counts[4]), (&[0, 0, 0][..], 10));
+    assert_eq!(count(&result, "/options/idle"), 3);
+}
+
+#[test]
+fn bytes_on_the_wire_are_told() {
+    let server = Server::start(&["echo", "--context-takeover"], "ws");
+    let url = format!("ws://{}", server.address);
+    let wire = |options: &[&str]| {
+        let result = measure(&url, &[&["--count", "500", "--size", "1000"], options].concat());
+        let bytes = |way: &str| result["wire_bytes_per_echo"][way].as_f64().unwrap();
+        (bytes("sent"), bytes("received"))
+    };
+    assert_eq!(wire(&[]), (1008.0, 1004.0)); // a header of four bytes, and four of the mask
+    let alone = wire(&["--records", "--deflate"]);
+    let together = wire(&["--records", "--deflate", "--context-takeover"]);
+    assert!(alone.0 < 500.0 && alone.1 < 500.0, "{alone:?}");
+    assert!(together.0 < 0.9 * alone.0 && together.1 < 0.9 * alone.1, "{alone:?} {together:?}");
+}
+
+#[test]
 fn the_processor_time_of_the_server_is_told() {
     let server = Server::echo();
     let (url, pid) = (format!("ws://{}", server.address), server.program.id().to_string());
@@ -328,8 +395,12 @@ fn the_processor_time_of_the_server_is_told() {
     let ticks = |at: usize| fields.split(' ').nth(at).unwrap().parse::<f64>().unwrap();
     let all = (ticks(11) + ticks(12)) / 100.0;
     assert!(total > 0.0 && total <= all, "{total} of {all}");
+    let exact = seconds("cpu_seconds");
+    assert!((exact - total).abs() <= 0.025, "ticks of 10 ms at both ends: {exact}, {total}");
     let efficiency = result["echoes_per_server_cpu_second"].as_f64().unwrap();
-    assert!((efficiency * total - 3000.0).abs() < 1.0);
+    assert!((efficiency * exact - 3000.0).abs() < 1.0);
+    assert!(count(process, "/resident_bytes") >= count(process, "/resident_bytes_before"));
+    assert!(count(process, "/resident_bytes_before") > 100_000);
 }
 
 #[test]
