@@ -6,10 +6,12 @@
 //! | add or change a house rule | `tidy/` |
 //! | change a pinned tool | `tools.rs` |
 //! | see what `cargo xtask bench` measures | `../benches/` |
+//! | see which instructions are counted | `counts.rs`, `../benches/counts/` |
 //! | see how the Autobahn test suite is played | `autobahn/` |
 #![forbid(unsafe_code)]
 
 mod autobahn;
+mod counts;
 mod foreign;
 mod fuzz;
 mod place;
@@ -52,6 +54,10 @@ cargo xtask man
     Writes the manual pages of the program into target/man.
 cargo xtask bench [--quick] [--rounds N] [--cells NAME[,NAME...]] [--peers NAME[,NAME...]]
     Measures the echo beside peers and the bare system calls; `cargo xtask bench --help` tells more.
+cargo xtask counts [--update REASON]
+    Counts the instructions of a frame, a mask, a handshake and others under valgrind, and fails if
+    one differs by more than 3 % from its figure in benches/counts/FIGURES.md.
+    --update  writes the figures that differ, with the reason
 cargo xtask tidy
     Checks the house rules: sizes, directions, forbidden words, white space.
 cargo xtask help
@@ -78,6 +84,7 @@ fn main() -> ExitCode {
         Some((&"autobahn", rest)) => run_autobahn(rest),
         Some((&"fuzz", rest)) => run_fuzz(rest),
         Some((&"bench", rest)) => run_bench(rest),
+        Some((&"counts", rest)) => run_counts(rest),
         Some((&"tidy", [])) => run_tidy(),
         Some((&"man", [])) => run_man(),
         Some((&("tidy" | "man" | "help" | "--help" | "-h"), [extra, ..])) => {
@@ -173,6 +180,20 @@ fn run_bench(args: &[&str]) -> ExitCode {
             .and_then(|code| u8::try_from(code).ok())
             .map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => failure(&format!("cannot start cargo: {error}")),
+    }
+}
+
+fn run_counts(args: &[&str]) -> ExitCode {
+    let options = match counts::Options::parse(args) {
+        Ok(options) => options,
+        Err(what) => return misuse(&what),
+    };
+    match Place::find(true) {
+        Ok(place) => match counts::count(&place, &options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(tools::Trouble::Lacking(what) | tools::Trouble::Failed(what)) => failure(&what),
+        },
+        Err(error) => failure(&format!("cannot find the workspace: {error}")),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::run::run;
 use crate::step::{Outcome, Step};
-use crate::{autobahn, foreign, fuzz, tidy};
+use crate::{autobahn, counts, foreign, fuzz, tidy};
 
 /// Long enough for a cold build on a small machine; only there so that nothing hangs for ever.
 pub(crate) const LIMIT: Duration = Duration::from_secs(1800);
@@ -46,6 +46,12 @@ pub(crate) const ALL: &[Step] = &[
         run: fuzz::step,
     },
     Step { name: "build", about: "the release program builds", slow: false, run: build },
+    Step {
+        name: "counts",
+        about: "frames, masks and handshakes cost the instructions they did",
+        slow: true,
+        run: counts::step,
+    },
     Step { name: "examples", about: "every example builds", slow: false, run: examples },
     Step {
         name: "foreign-python",

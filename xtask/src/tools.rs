@@ -76,6 +76,17 @@ pub(crate) fn node(place: &Place) -> Result<PathBuf, Trouble> {
     Ok(dir)
 }
 
+/// The valgrind that is on this machine, with its version.
+pub(crate) fn valgrind() -> Result<String, Trouble> {
+    let output = Command::new("valgrind").arg("--version").output();
+    match output {
+        Ok(output) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        }
+        Ok(_) | Err(_) => Err(Trouble::Lacking("needs valgrind: apt install valgrind".to_owned())),
+    }
+}
+
 /// The development files of GLib.
 pub(crate) fn glib() -> Result<(), Trouble> {
     if works(Command::new("pkg-config").args(["--exists", "glib-2.0"])) {
