@@ -34,6 +34,12 @@ pub(crate) const ALL: &[Step] = &[
         run: doc,
     },
     Step {
+        name: "without-tls",
+        about: "the library without its feature `tls` has no lint and says what it lacks",
+        slow: false,
+        run: without_tls,
+    },
+    Step {
         name: "poll-backend",
         about: "the tests once more, over poll(2) and keepalive that is only on or off",
         slow: true,
@@ -136,6 +142,17 @@ fn doc(place: &Place) -> Outcome {
     let mut command = place.cargo(&["doc", "--workspace", "--no-deps"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     finish(place, command)
+}
+
+/// All of it is looked at, but only what is different is run.
+fn without_tls(place: &Place) -> Outcome {
+    let library = ["--package=sockeye", "--no-default-features"];
+    let mut clippy = place.cargo(&["clippy"]);
+    clippy.args(library).args(["--all-targets", "--", "-D", "warnings"]);
+    let mut test = place.cargo(&["test"]);
+    test.args(library).arg("--test=without_tls");
+    let both = run(clippy, LIMIT, place.verbose).and_then(|_| run(test, LIMIT, place.verbose));
+    both.map(drop).into()
 }
 
 /// Compile-fail tests say the same whatever the backend, and compile for long: they are left out

@@ -71,6 +71,7 @@ impl World {
     }
 
     /// The same, at a port for TLS.
+    #[cfg(feature = "tls")]
     pub(crate) fn secure(mode: Mode, builder: Builder, tls: &ServerTls) -> Rc<Self> {
         let clock = Clock::new();
         let reading = clock.reading();
