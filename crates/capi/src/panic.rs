@@ -1,6 +1,7 @@
 //! The one boundary that no panic crosses.
 
 use crate::log::say;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs what an export does; after a panic, which is a bug in here, gives `failure`.
@@ -8,11 +9,71 @@ pub(crate) fn guard<T>(name: &str, failure: T, call: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => value,
         Err(payload) => {
+            report(name, &*payload);
             std::mem::forget(payload); // dropping it could panic again
-            say!(ERR, "{name}: a bug in the library was caught; please report it");
             failure
         }
     }
+}
+
+#[cold]
+fn report(name: &str, payload: &(dyn Any + Send)) {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+    say!(ERR, "{name}: a bug in the library was caught; please report it: {text}");
+}
+
+/// What the shared library does when a panic begins, in place of std, whose way of printing
+/// backtraces would make it a fifth larger. `build.rs` has the linker bring calls here.
+#[cfg(sockeye_takes_panics)]
+mod taken {
+    use std::io::Write;
+    use std::panic::resume_unwind;
+
+    /// A panic has begun: it goes on to [`super::guard`], with where and what it was.
+    fn begin(info: &core::panic::PanicInfo<'_>) -> ! {
+        if std::thread::panicking() {
+            // One that came while another unwinds has nowhere to go.
+            stop(format_args!("a panic within a panic: {info}"));
+        }
+        let text = format!("{info}").replace('\n', " ");
+        resume_unwind(Box::new(text))
+    }
+
+    /// Memory has run out; nothing can go on, as in every Rust program.
+    fn out_of_memory(size: usize, _align: usize) -> ! {
+        stop(format_args!("memory allocation of {size} bytes failed"))
+    }
+
+    fn stop(what: std::fmt::Arguments<'_>) -> ! {
+        // If it fails there is nowhere to say so.
+        let _ = writeln!(std::io::stderr(), "libwebsockets: {what}");
+        std::process::abort()
+    }
+
+    macro_rules! entry {
+        ($name:expr, $function:path) => {
+            #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+            entry!($name, "jmp {}", $function);
+            #[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
+            entry!($name, "b {}", $function);
+            #[cfg(any(target_arch = "riscv64", target_arch = "riscv32"))]
+            entry!($name, "tail {}", $function);
+        };
+        ($name:expr, $jump:literal, $function:path) => {
+            std::arch::global_asm!(
+                concat!(".pushsection .text.", $name, ",\"ax\""),
+                concat!(".globl ", $name),
+                concat!(".hidden ", $name),
+                concat!($name, ":"),
+                $jump,
+                ".popsection",
+                sym $function
+            );
+        };
+    }
+    entry!(env!("SOCKEYE_PANIC_ENTRY"), begin);
+    entry!(env!("SOCKEYE_MEMORY_ENTRY"), out_of_memory);
 }
 
 /// Defines exports: C functions with one panic boundary each. After `else` stands what a caller

@@ -203,7 +203,7 @@ impl Ctx {
         let watches = self.watches.borrow();
         let told = watches.told.values().filter(|told| !told.deleted);
         let mut all: Vec<Rc<Wsi>> = told.map(|told| Rc::clone(&told.wsi)).collect();
-        all.sort_by_key(|wsi| (wsi.kind.get() != Kind::Listener, wsi.fd.get()));
+        all.sort_unstable_by_key(|wsi| (wsi.kind.get() != Kind::Listener, wsi.fd.get()));
         all
     }
 

@@ -5,6 +5,7 @@ mod echo;
 mod fraggle;
 mod header;
 mod hostile;
+mod panics;
 mod recorder;
 mod run;
 mod site;
