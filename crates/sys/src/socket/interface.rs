@@ -1,7 +1,7 @@
 //! Network interfaces by name.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use nix::ifaddrs::getifaddrs;
 
@@ -35,7 +35,8 @@ pub fn interface_addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>>
     for address in &mut found {
         address.set_port(port);
     }
-    found.sort_by_key(|address| matches!(address.ip(), IpAddr::V6(_)));
+    let (mut found, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv4);
+    found.extend(v6);
     if found.is_empty() {
         let why = format!("the network interface {name:?} has no IP address");
         return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
