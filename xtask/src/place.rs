@@ -39,10 +39,17 @@ impl Place {
         self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), args)
     }
 
-    /// A program, at the workspace root.
+    /// A program, at the workspace root. It is not told what cargo tells xtask about its package:
+    /// some build scripts take that for a change and run anew.
     pub(crate) fn command(&self, program: impl Into<OsString>, args: &[&str]) -> Command {
         let mut command = Command::new(program.into());
         command.args(args).current_dir(&self.root);
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         command
     }
 }

@@ -267,6 +267,19 @@ struct lws_context_creation_info {
 #endif
 };
 
+/*
+ * What LWS_CALLBACK_OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION gets in `in`, for the length of the
+ * call: the certificate of a client, verified already.
+ */
+struct sockeye_certificate {
+	const char *subject; /* as "O=Example, CN=alice" */
+	const char *issuer;
+	const char *common_name;  /* NULL: it has none */
+	const unsigned char *der; /* all of it */
+	size_t der_len;
+	unsigned char sha256[32]; /* of all of it */
+};
+
 /* Contexts */
 
 /* NULL on failure. */

@@ -204,8 +204,6 @@ int main(int argc, char **argv)
 					   -1) == NULL);
 	EXPECT(libwebsocket_client_connect(context, "127.0.0.1", port, 0, "/", "a\r\nb", "b", "c",
 					   -1) == NULL);
-	EXPECT(libwebsocket_client_connect(context, "127.0.0.1", port, 1, "/", "a", "b", "c", -1) ==
-	       NULL);
 	EXPECT(libwebsocket_client_connect(context, "127.0.0.1", port, 0, "/", "a", "b", "c", 8) ==
 	       NULL);
 	pthread_create(&thread, NULL, from_another_thread, context);

@@ -2,8 +2,13 @@
  * Prints every callback with its arguments, as server or as client, in the library's loop or in
  * its own:
  *
- *     recorder server PORT [external]
- *     recorder client PORT [external|built-in [early]]
+ *     recorder server PORT [external|built-in [WORD…]]
+ *     recorder client PORT [external|built-in [early] [WORD…]]
+ *
+ * The words are members of the creation info, `cert=FILE`, `key=FILE`, `ca=FILE`, `ciphers=LIST`;
+ * `clients`: clients must show a certificate; `more=FILE`: a further CA, named when asked for;
+ * `refuse`: nobody's certificate is good enough; `ssl=N`: the ssl_connection of a client;
+ * `address=NAME`: where that goes.
  *
  * What it receives is a command: `close` returns -1, `write` asks for WRITEABLE, `stop` and `go`
  * stop and resume receiving, `destroy` destroys the context inside the callback; everything else
@@ -41,6 +46,9 @@ static int external_loop;
 static int listener_fd = -1, own_fd = -1;
 static struct libwebsocket *stopped_wsi;
 static const char *file;
+static const char *more_cas;
+static int refuses;
+static struct lws_context_creation_info info;
 
 static void on_signal(int number)
 {
@@ -119,6 +127,18 @@ static int on_receive(struct libwebsocket_context *context, struct libwebsocket 
 	return 0;
 }
 
+static int on_certificate(const struct sockeye_certificate *certificate)
+{
+	size_t n, sum = 0;
+
+	for (n = 0; n < certificate->der_len; n++)
+		sum += certificate->der[n];
+	printf(" \"%s\" of \"%s\", name %s, %s DER\n", certificate->subject,
+	       certificate->issuer, certificate->common_name ? certificate->common_name : "none",
+	       certificate->der_len > 100 && certificate->der[0] == 0x30 && sum ? "good" : "bad");
+	return refuses;
+}
+
 static int record(int protocol, struct libwebsocket_context *context, struct libwebsocket *wsi,
 		  enum libwebsocket_callback_reasons reason, void *user, void *in, size_t len)
 {
@@ -148,6 +168,10 @@ static int record(int protocol, struct libwebsocket_context *context, struct lib
 			printf(" uri %s", text);
 		printf("\n");
 		return lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) == 5; /* /deny */
+	case LWS_CALLBACK_OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION:
+		printf("p%d %s wsi %s user %s len %u", protocol, names[reason],
+		       wsi ? "set" : "null", user ? "set" : "null", (unsigned)len);
+		return on_certificate((const struct sockeye_certificate *)in);
 	default:
 		break;
 	}
@@ -167,6 +191,12 @@ static int record(int protocol, struct libwebsocket_context *context, struct lib
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		libwebsocket_write(wsi, (unsigned char *)"writable", 8, LWS_WRITE_TEXT);
+		break;
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS:
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+		if (*(const char **)in)
+			printf("WRONG: a CA is named already\n");
+		*(const char **)in = more_cas;
 		break;
 	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
 		*(char **)in += sprintf(*(char **)in, "X-Added: by the program\r\n");
@@ -223,18 +253,59 @@ static int turn(struct libwebsocket_context *context)
 	return 0;
 }
 
+/* The value of a word that begins with `name`. */
+static const char *value_of(const char *word, const char *name)
+{
+	size_t length = strlen(name);
+
+	return strncmp(word, name, length) ? NULL : word + length;
+}
+
+/* Reads the words after the mode. */
+static void read_words(char **words, const char **address, int *ssl, int *early)
+{
+	const char *value;
+
+	for (; *words; words++) {
+		if ((value = value_of(*words, "cert=")))
+			info.ssl_cert_filepath = value;
+		else if ((value = value_of(*words, "key=")))
+			info.ssl_private_key_filepath = value;
+		else if ((value = value_of(*words, "ca=")))
+			info.ssl_ca_filepath = value;
+		else if ((value = value_of(*words, "ciphers=")))
+			info.ssl_cipher_list = value;
+		else if ((value = value_of(*words, "more=")))
+			more_cas = value;
+		else if ((value = value_of(*words, "ssl=")))
+			*ssl = atoi(value);
+		else if ((value = value_of(*words, "address=")))
+			*address = value;
+		else if (!strcmp(*words, "clients"))
+			info.options |= LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT;
+		else if (!strcmp(*words, "refuse"))
+			refuses = 1;
+		else if (!strcmp(*words, "early"))
+			*early = 1;
+		else
+			printf("WRONG: %s is no word\n", *words);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	struct lws_context_creation_info info;
 	struct libwebsocket_context *context;
 	int port = argc > 2 ? atoi(argv[2]) : 7681;
 	int client = argc > 1 && !strcmp(argv[1], "client");
+	int ssl = 0, early = 0;
+	const char *address = "127.0.0.1";
 	struct libwebsocket *wsi = NULL;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	external_loop = argc > 3 && !strcmp(argv[3], "external");
+	if (argc > 4)
+		read_words(argv + 4, &address, &ssl, &early);
 	file = argv[0];
-	memset(&info, 0, sizeof(info));
 	info.port = client ? CONTEXT_PORT_NO_LISTEN : port;
 	info.protocols = protocols;
 	info.gid = -1;
@@ -249,14 +320,15 @@ int main(int argc, char **argv)
 		return 1;
 	if (protocols[1].owning_server != context || protocols[1].protocol_index != 1)
 		printf("WRONG: the protocol array was not filled in\n");
-	if (client && !(wsi = libwebsocket_client_connect(context, "127.0.0.1", port, 0, "/path", "host:1",
-						   "origin", "client-record", -1))) {
+	if (client && !(wsi = libwebsocket_client_connect(context, address, port, ssl, "/path",
+							  "host:1", "origin", "client-record",
+							  -1))) {
 		libwebsocket_context_destroy(context);
 		return 2;
 	}
 	if (client)
 		printf("connect has returned\n");
-	if (client && argc > 4)
+	if (early)
 		printf("asked: %d\n", libwebsocket_callback_on_writable(context, wsi));
 	while (!stopped && turn(context) >= 0)
 		;

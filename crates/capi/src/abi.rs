@@ -76,6 +76,9 @@ pub(crate) enum Reason {
     HttpWriteable = 12,
     FilterNetworkConnection = 13,
     FilterProtocolConnection = 14,
+    OpensslLoadExtraClientVerifyCerts = 15,
+    OpensslLoadExtraServerVerifyCerts = 16,
+    OpensslPerformClientCertVerification = 17,
     ClientAppendHandshakeHeader = 18,
     ConfirmExtensionOkay = 19,
     ClientConfirmExtensionSupported = 20,
@@ -87,6 +90,19 @@ pub(crate) enum Reason {
     ClearModePollFd = 26,
 }
 
+/// What OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION gets in `in`: `struct sockeye_certificate`.
+#[repr(C)]
+pub(crate) struct PeerCertificate {
+    pub(crate) subject: *const c_char,
+    pub(crate) issuer: *const c_char,
+    pub(crate) common_name: *const c_char,
+    pub(crate) der: *const u8,
+    pub(crate) der_len: usize,
+    pub(crate) sha256: [u8; 32],
+}
+
+/// `LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT`.
+pub(crate) const REQUIRE_CLIENT_CERT: c_uint = 2;
 /// `LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME`.
 pub(crate) const SKIP_CANONICAL_NAME: c_uint = 4;
 /// `LWS_SERVER_OPTION_VALIDATE_UTF8`, which is this library's own.

@@ -133,6 +133,9 @@ impl Protocol for Bridge {
         *ctx.tokens.borrow_mut() = Some((wsi.handle, tokens));
         let verdict = ctx.lend(hello.connections(), || match hello.role() {
             Role::Server => {
+                if !ctx.admits_client(&wsi, hello.connections()) {
+                    return Err("the client is not let in");
+                }
                 wsi.kind.set(Kind::Upgrading);
                 wsi.release(); // what it had as HTTP
                 wsi.protocol.set(self.index);
@@ -228,7 +231,11 @@ impl Protocol for Bridge {
         let ctx = &self.ctx;
         let wsi = ctx.by_conn.borrow().get(&id).cloned();
         let Some(wsi) = wsi else { return };
-        say!(INFO, "client connection failed: {error}");
+        if matches!(error, ConnectError::Tls(_)) {
+            say!(ERR, "client connection failed: {error}"); // no callback would say why
+        } else {
+            say!(INFO, "client connection failed: {error}");
+        }
         ctx.lend(connections, || {
             wsi.kind.set(Kind::Closed);
             if !ctx.is_dying() {
@@ -271,7 +278,11 @@ impl Http for HttpBridge {
             say!(INFO, "only GET is answered, not {}", request.method());
             return Answer::Abort;
         }
+        let connections = conn.connections();
         self.about(conn, Answer::Abort, |ctx, wsi| {
+            if !ctx.admits_client(wsi, connections) {
+                return Answer::Abort;
+            }
             if wsi.block.borrow().is_none() && !wsi.allocate(ctx.protocols[0].session_size) {
                 say!(ERR, "no memory for a session");
                 return Answer::Abort;

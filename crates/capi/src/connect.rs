@@ -10,6 +10,7 @@ use crate::panic::export;
 use crate::wsi::{Kind, Stash, Wsi};
 use libc::POLLIN;
 use sockeye::Connect;
+use sockeye::tls::ClientTls;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -34,6 +35,7 @@ struct Wanted<'w> {
     host: &'w str,
     origin: Option<&'w str>,
     protocol: Option<&'w str>,
+    tls: Option<ClientTls>,
     userdata: *mut c_void,
 }
 
@@ -56,9 +58,7 @@ impl Ctx {
 
     /// Makes the request, with what the program adds to it, and sends it.
     fn request(&self, wsi: &Rc<Wsi>, wanted: &Wanted<'_>, socket: OwnedFd) -> Result<(), String> {
-        let slash = if wanted.path.starts_with('/') { "" } else { "/" };
-        let url = format!("ws://localhost{slash}{}", wanted.path);
-        let connect = Connect::to(&url).map_err(|error| format!("path: {error}"))?;
+        let connect = wanted.target()?;
         let mut connect = connect.host(wanted.host).compression(self.offers_compression(wsi));
         if let Some(origin) = wanted.origin {
             connect = connect.origin(origin);
@@ -133,6 +133,21 @@ impl Ctx {
 }
 
 impl Wanted<'_> {
+    /// Where it goes. Under TLS the certificate must be for the address that was asked for.
+    fn target(&self) -> Result<Connect, String> {
+        let slash = if self.path.starts_with('/') { "" } else { "/" };
+        let Some(tls) = &self.tls else {
+            let url = format!("ws://localhost{slash}{}", self.path);
+            return Connect::to(&url).map_err(|error| format!("path: {error}"));
+        };
+        let host = match bare(self.address) {
+            v6 if v6.contains(':') => format!("[{v6}]"),
+            name => name.to_owned(),
+        };
+        let connect = Connect::to(&format!("wss://{host}{slash}{}", self.path));
+        Ok(connect.map_err(|error| format!("address or path: {error}"))?.tls(tls.clone()))
+    }
+
     fn stash(&self) -> Stash {
         let text = |text: &str| CString::new(text).unwrap_or_default();
         Stash {
@@ -145,10 +160,14 @@ impl Wanted<'_> {
     }
 }
 
+/// An address without the brackets that IPv6 has in URLs.
+fn bare(address: &str) -> &str {
+    address.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Connects to the first address of a name that lets us.
 fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
-    let name = address.trim_start_matches('[').trim_end_matches(']');
-    let found = (name, port)
+    let found = (bare(address), port)
         .to_socket_addrs()
         .map_err(|error| format!("Unable to get host name from {address}: {error}"))?;
     let deadline = Instant::now() + PATIENCE;
@@ -228,9 +247,11 @@ fn try_connect(ctx: &Ctx, arguments: Arguments) -> Result<Rc<Wsi>, String> {
     if ctx.is_dying() {
         return Err("the context has been destroyed".into());
     }
-    if arguments.ssl_connection != 0 {
-        return Err("libwebsockets not configured for ssl".into());
-    }
+    let tls = match (arguments.ssl_connection, ctx.clients.get()) {
+        (0, _) => None,
+        (how, Some(clients)) => Some(clients.tls(how)?),
+        (_, None) => return Err("no TLS before the context is complete".into()),
+    };
     if version != -1 && version != 13 {
         return Err(format!("version {version} is not spoken, only 13 (or -1)"));
     }
@@ -248,7 +269,7 @@ fn try_connect(ctx: &Ctx, arguments: Arguments) -> Result<Rc<Wsi>, String> {
     let port = port.ok_or("the port must be 1 to 65535")?;
     let host = host.unwrap_or(address);
     let userdata = arguments.userdata;
-    ctx.open_connection(&Wanted { address, port, path, host, origin, protocol, userdata })
+    ctx.open_connection(&Wanted { address, port, path, host, origin, protocol, tls, userdata })
 }
 
 export! {

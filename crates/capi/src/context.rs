@@ -4,10 +4,11 @@ use crate::abi::{Callback, Protocols, Reason};
 use crate::ids::{Shared, Table};
 use crate::log::say;
 use crate::service::Watches;
+use crate::tls::Clients;
 use crate::tokens::Tokens;
 use crate::wsi::{Kind, Wsi};
 use sockeye::{ConnId, Connections, Context, External, ProtocolId};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CString, c_int, c_void};
 use std::ptr::null_mut;
@@ -37,6 +38,10 @@ pub(crate) struct Ctx {
     pub(crate) proxy: Option<(String, u16)>,
     /// Clients offer permessage-deflate, servers accept it.
     pub(crate) compresses: bool,
+    /// Clients have shown a certificate, of which the program is to be asked.
+    pub(crate) requires_clients: bool,
+    /// What connections to servers speak TLS with, once that is known.
+    pub(crate) clients: OnceCell<Clients>,
     /// Sockeye's registration of each protocol.
     pub(crate) registrations: RefCell<Vec<ProtocolId>>,
     /// `None` until it is built, and once it is destroyed.
@@ -79,6 +84,8 @@ impl Ctx {
             hostname: CString::default(),
             proxy: None,
             compresses: false,
+            requires_clients: false,
+            clients: OnceCell::new(),
             registrations: RefCell::default(),
             engine: RefCell::new(None),
             wsis: RefCell::new(Some(table)),

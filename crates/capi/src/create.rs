@@ -1,6 +1,8 @@
 //! Making and destroying contexts; the manual's 3.1 and 3.9.
 
-use crate::abi::{Info, Protocols, Reason, SKIP_CANONICAL_NAME, VALIDATE_UTF8};
+use crate::abi::{
+    Info, Protocols, REQUIRE_CLIENT_CERT, Reason, SKIP_CANONICAL_NAME, VALIDATE_UTF8,
+};
 use crate::bell::{self, PROTOCOLS_MAX};
 use crate::bridge::{Bridge, HttpBridge};
 use crate::call;
@@ -9,7 +11,9 @@ use crate::daemon;
 use crate::ids::{self, Purpose, Use};
 use crate::log::{self, say};
 use crate::panic::export;
+use crate::tls;
 use crate::wsi::Kind;
+use sockeye::tls::ServerTls;
 use sockeye::{Builder, Context, External, Limits, Listen, OriginPolicy, TcpKeepalive};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
@@ -37,6 +41,7 @@ struct Plan {
     user: *mut c_void,
     ids: (c_int, c_int),
     proxy: Option<(String, u16)>,
+    tls: tls::Wanted,
 }
 
 /// A string of C's; `None` for NULL.
@@ -59,12 +64,6 @@ impl Plan {
     unsafe fn read(info: &Info) -> Result<Self, String> {
         let port = u16::try_from(info.port)
             .map_err(|_| format!("port {} is none: it must be 0 to 65535", info.port))?;
-        if port != 0
-            && !info.ssl_cert_filepath.is_null()
-            && !info.ssl_private_key_filepath.is_null()
-        {
-            return Err("this library was built without TLS: give no certificate and key".into());
-        }
         let seconds = |value: c_int| u64::try_from(value).unwrap_or(0);
         let keepalive = (info.ka_time > 0).then(|| TcpKeepalive {
             time: Duration::from_secs(seconds(info.ka_time)),
@@ -84,6 +83,8 @@ impl Plan {
             user: info.user,
             ids: (info.gid, info.uid),
             proxy: proxy_of_environment()?,
+            // SAFETY: by the caller's word.
+            tls: unsafe { tls::Wanted::read(info)? },
         })
     }
 
@@ -120,23 +121,31 @@ impl Plan {
         builder
     }
 
-    fn listen(&self, engine: &mut Context<External>) -> io::Result<()> {
+    fn listen(&self, engine: &mut Context<External>, tls: Option<&ServerTls>) -> io::Result<()> {
         if self.port == 0 {
             return Ok(());
         }
-        let place = match self.iface.as_deref() {
+        let mut place = match self.iface.as_deref() {
             None => Listen::at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port))),
             Some(text) => match text.parse::<IpAddr>() {
                 Ok(ip) => Listen::at(SocketAddr::new(ip, self.port)),
                 Err(_) => Listen::interface(text, self.port),
             },
         };
+        if let Some(tls) = tls {
+            place = place.tls(tls);
+        }
         let listening = engine.listen_at(&place);
         listening.map(drop).map_err(|error| {
             let number = error.raw_os_error().unwrap_or(0);
             let text = format!("ERROR on binding to port {} ({number} {error})", self.port);
             io::Error::new(error.kind(), text)
         })
+    }
+
+    /// Whether its clients must show certificates.
+    fn requires_clients(&self) -> bool {
+        self.port != 0 && self.tls.is_secure() && self.options & REQUIRE_CLIENT_CERT != 0
     }
 
     /// setgid, then setuid; what fails is only warned of.
@@ -234,9 +243,20 @@ unsafe fn create(info: &Info) -> Result<*mut c_void, String> {
     survive_sigpipe();
     // SAFETY: by the caller's word.
     let plan = unsafe { Plan::read(info)? };
-    say!(NOTICE, " Compiled without SSL support");
+    tell_of_tls(&plan);
     let used = build(plan)?;
     Ok(used.ctx().handle)
+}
+
+fn tell_of_tls(plan: &Plan) {
+    if !cfg!(feature = "tls") {
+        return say!(NOTICE, " Compiled without SSL support");
+    }
+    say!(NOTICE, " Compiled with SSL support (rustls)");
+    if plan.port != 0 {
+        let mode = if plan.tls.is_secure() { "SSL" } else { "non-SSL" };
+        say!(NOTICE, " Using {mode} mode");
+    }
 }
 
 fn build(mut plan: Plan) -> Result<Use, String> {
@@ -247,6 +267,7 @@ fn build(mut plan: Plan) -> Result<Use, String> {
         ctx.hostname = hostname(plan.options);
         ctx.proxy = plan.proxy.take();
         ctx.compresses = plan.compresses;
+        ctx.requires_clients = plan.requires_clients();
         Rc::new(ctx)
     });
     let used = used.ok_or_else(|| format!("more than {} contexts", ids::CONTEXTS_MAX))?;
@@ -259,10 +280,13 @@ fn build(mut plan: Plan) -> Result<Use, String> {
 }
 
 fn start(ctx: &Rc<Ctx>, plan: &Plan) -> Result<(), String> {
+    let clients = plan.tls.clients(ctx, plan.port != 0)?;
+    let tls = if plan.port == 0 { None } else { plan.tls.server(ctx)? };
+    // No one else can have set it: the context is new.
+    let _ = ctx.clients.set(clients);
     let engine = plan.builder(ctx).build_external();
     let mut engine = engine.map_err(|error| error.to_string())?;
-    plan.listen(&mut engine).map_err(|error| error.to_string())?;
-    // No one else can have set it: the context is new.
+    plan.listen(&mut engine, tls.as_ref()).map_err(|error| error.to_string())?;
     let _ = ctx.shared.waker.set(engine.handle());
     ctx.bell.set(bell::hang(ctx.array, ctx.protocols.len(), engine.handle()));
     if ctx.bell.get().is_none() {

@@ -11,6 +11,7 @@
 //! | `bridge` | from Sockeye's callbacks to the one callback of C |
 //! | `wsi` | one connection: its session memory, what it has received |
 //! | `write`, `http`, `connect`, `tokens`, `query` | what programs ask of connections |
+//! | `tls` | certificates and CAs: the context's own, and what is asked about the peer's |
 //! | `bell` | what other threads and signal handlers may ask |
 //! | `log`, `util`, `daemon` | what needs no context |
 //!
@@ -36,6 +37,7 @@ mod panic;
 mod query;
 mod receive;
 mod service;
+mod tls;
 mod tokens;
 mod util;
 mod write;

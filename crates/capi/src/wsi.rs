@@ -44,6 +44,8 @@ pub(crate) struct Wsi {
     pub(crate) block: RefCell<Option<Block>>,
     /// The program brought its own `user`.
     pub(crate) has_userdata: Cell<bool>,
+    /// The program has been asked about its certificate.
+    pub(crate) is_vetted: Cell<bool>,
     /// A writable callback was asked for before there could be one.
     pub(crate) wants: Cell<bool>,
     /// The program has stopped receiving.
@@ -87,6 +89,7 @@ impl Wsi {
             user: Cell::new(null_mut()),
             block: RefCell::new(None),
             has_userdata: Cell::new(false),
+            is_vetted: Cell::new(false),
             wants: Cell::new(false),
             rx_stopped: Cell::new(false),
             rx: RefCell::default(),

@@ -1,12 +1,18 @@
 //! C programs, compiled against the header and the library that cargo has built, and talked to.
 
 mod build;
+#[allow(dead_code)] // some of it is for other tests
+#[path = "../../../sockeye/tests/behaviour/secure/certs.rs"]
+mod certs;
 mod echo;
 mod fraggle;
 mod header;
 mod hostile;
 mod panics;
 mod recorder;
+#[path = "../../../sockeye/tests/behaviour/secure/relay.rs"]
+mod relay;
 mod run;
 mod site;
 mod symbols;
+mod tls;
