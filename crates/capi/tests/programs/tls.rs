@@ -209,10 +209,8 @@ fn the_program_is_asked_about_verified_clients_and_only_those() {
             said.lines().filter(|line| line.contains("CLIENT_CERT_VERIFICATION")).collect();
         assert_eq!(
             asked,
-            [
-                "p0 OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION wsi set user null len 1 \"CN=alice\" of \
-              \"CN=Test CA\", name alice, good DER"
-            ]
+            ["p0 OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION wsi set user null len 1 \
+                 \"CN=alice\" of \"CN=Test CA\", name alice, good DER"]
         );
         let found = callbacks(&said);
         let begin = "p0 OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS wsi null user null len 0";
