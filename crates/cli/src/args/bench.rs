@@ -15,6 +15,8 @@ if the message had to wait for others (\"coordinated omission\"). To be in time 
 actively, which takes a whole processor. Messages are numbered and their content depends on the
 number, so an echo that is wrong, missing or out of order is noticed, and fails the run.
 
+Over wss:// every handshake is a full one: no session is resumed.
+
 Latencies are of the messages sent within the measured time, throughput is of the echoes that came
 within it. Percentiles have three significant digits.
 

@@ -32,12 +32,26 @@ pub(crate) struct RequestArgs {
 impl RequestArgs {
     /// The connection that is asked for.
     pub(crate) fn connect(&self) -> Result<Connect, ConnectError> {
+        let connect = self.without_tls()?;
+        Ok(match self.tls.client().map_err(ConnectError::Tls)? {
+            Some(tls) => connect.tls(tls),
+            None => connect,
+        })
+    }
+
+    /// The same, but no session of TLS is resumed.
+    pub(crate) fn connect_afresh(&self) -> Result<Connect, ConnectError> {
+        let connect = self.without_tls()?;
+        match self.url.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss:")) {
+            true => Ok(connect.tls(self.tls.client_afresh().map_err(ConnectError::Tls)?)),
+            false => self.connect(),
+        }
+    }
+
+    fn without_tls(&self) -> Result<Connect, ConnectError> {
         let mut connect = self.way.apply(Connect::to(&self.url)?)?;
         if let Some(address) = &self.via {
             connect = connect.via(address.clone());
-        }
-        if let Some(tls) = self.tls.client().map_err(ConnectError::Tls)? {
-            connect = connect.tls(tls);
         }
         for name in &self.subprotocol {
             connect = connect.subprotocol(name);

@@ -1,7 +1,7 @@
 //! TLS, of servers and of clients.
 
 use crate::ending::{Ending, FAILED, MISUSED};
-use sockeye::tls::{Certificate, CipherList, ClientTls, ServerTls, TlsError};
+use sockeye::tls::{Certificate, CipherList, ClientTls, ClientTlsBuilder, ServerTls, TlsError};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf, absolute};
 
@@ -107,6 +107,16 @@ impl ClientTlsArgs {
         if ca.is_none() && !insecure && cert.is_none() && key.is_none() {
             return Ok(None);
         }
+        self.builder().build().map(Some)
+    }
+
+    /// What to connect with so that every handshake is a full one.
+    pub(crate) fn client_afresh(&self) -> Result<ClientTls, TlsError> {
+        self.builder().no_resumption().build()
+    }
+
+    fn builder(&self) -> ClientTlsBuilder {
+        let Self { ca, insecure, cert, key } = self;
         let mut builder = ClientTls::builder();
         if let Some(ca) = ca {
             builder = builder.ca_file(ca);
@@ -120,6 +130,6 @@ impl ClientTlsArgs {
         {
             builder = builder.certificate(Certificate::from_files(cert, key));
         }
-        builder.build().map(Some)
+        builder
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &BenchArgs) -> Ending {
 
 fn bench(args: &BenchArgs) -> Result<Ending, Ending> {
     args.check().map_err(|why| Ending::with(MISUSED, why))?;
-    let to = args.request.connect().map_err(|error| {
+    let to = args.request.connect_afresh().map_err(|error| {
         Fault::Connect { connection: 0, of: 1, error }.ending(&args.request.url)
     })?;
     for &pid in &args.server_pids {

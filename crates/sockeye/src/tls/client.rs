@@ -41,6 +41,7 @@ pub struct ClientTlsBuilder {
     self_signed: bool,
     certificate: Option<Certificate>,
     choice: Choice,
+    no_resumption: bool,
 }
 
 impl ClientTlsBuilder {
@@ -99,9 +100,16 @@ impl ClientTlsBuilder {
         self
     }
 
+    /// Makes every handshake a full one. By default sessions are resumed, which takes both ends
+    /// less work, and lets whoever listens recognise a client that comes again over TLS 1.2.
+    pub fn no_resumption(mut self) -> Self {
+        self.no_resumption = true;
+        self
+    }
+
     /// Reads the files, or the platform's roots.
     pub fn build(self) -> Result<ClientTls, TlsError> {
-        let Self { ca, pins, self_signed, certificate, choice } = self;
+        let Self { ca, pins, self_signed, certificate, choice, no_resumption } = self;
         let provider = choice.provider();
         let (mut store, mut known) = (RootCertStore::empty(), Vec::new());
         for source in &ca {
@@ -139,7 +147,10 @@ impl ClientTlsBuilder {
             }
         };
         config.alpn_protocols = vec![super::HTTP.to_vec()];
-        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        config.resumption = match no_resumption {
+            true => Resumption::disabled(),
+            false => Resumption::in_memory_sessions(SESSIONS),
+        };
         Ok(ClientTls { config: Arc::new(config) })
     }
 }

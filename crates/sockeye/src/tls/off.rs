@@ -143,6 +143,10 @@ impl ClientTlsBuilder {
         self
     }
 
+    pub fn no_resumption(self) -> Self {
+        self
+    }
+
     pub fn build(self) -> Result<ClientTls, TlsError> {
         not_built()
     }

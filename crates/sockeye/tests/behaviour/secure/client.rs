@@ -55,7 +55,8 @@ impl Clients {
             .on_upgrade(move |hello| {
                 let tls = hello.tls().expect("it is under TLS");
                 let peer = tls.peer.expect("a server has a certificate");
-                upgraded.note(format!("{} {}", tls.version, peer.subject()));
+                let how = if tls.resumed { " resumed" } else { "" };
+                upgraded.note(format!("{} {}{how}", tls.version, peer.subject()));
                 Ok(())
             })
             .on_failure(move |_, _, error| {
@@ -71,7 +72,10 @@ impl Clients {
     }
 
     fn dial(&self, host: &str, tls: ClientTlsBuilder) {
-        let tls = tls.build().expect("TLS");
+        self.dial_with(host, tls.build().expect("TLS"));
+    }
+
+    fn dial_with(&self, host: &str, tls: ClientTls) {
         let url = format!("wss://{host}:{}/", self.at.port());
         let connect = Connect::to(&url).expect("an address").tls(tls);
         let begun = self.world.connections(|all| all.connect(&connect, self.key.id()));
@@ -79,7 +83,11 @@ impl Clients {
     }
 
     fn succeeds(&self, host: &str, tls: ClientTlsBuilder) {
-        self.dial(host, tls);
+        self.succeeds_with(host, &tls.build().expect("TLS"));
+    }
+
+    fn succeeds_with(&self, host: &str, tls: &ClientTls) {
+        self.dial_with(host, tls.clone());
         let mut server = Peer::accept(&self.listener, self.world.turns());
         accept_upgrade(&mut server);
         server.send_frame(&Frame::text("hello"));
@@ -100,6 +108,24 @@ impl Clients {
 
 fn believes(ca: &Authority) -> ClientTlsBuilder {
     ClientTls::builder().ca_pem(ca.pem())
+}
+
+#[test]
+fn sessions_are_resumed_unless_every_handshake_shall_be_a_full_one() {
+    let ca = Authority::new("Test CA");
+    for (tls, second) in [
+        (believes(&ca), "TLSv1.3 CN=server resumed"),
+        (believes(&ca).no_resumption(), "TLSv1.3 CN=server"),
+    ] {
+        let clients = Clients::new(Mode::BuiltIn, &ca.issue(&["localhost"], "server"));
+        let tls = tls.build().expect("TLS");
+        for _ in 0..2 {
+            clients.succeeds_with("localhost", &tls);
+        }
+        let noted = clients.trace.take();
+        let upgrades: Vec<_> = noted.iter().filter(|line| line.starts_with("TLS")).collect();
+        assert_eq!(upgrades, ["TLSv1.3 CN=server", second]);
+    }
 }
 
 #[test]
