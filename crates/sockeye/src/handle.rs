@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, mem};
@@ -164,6 +165,8 @@ pub(crate) enum Letter {
 /// The loop's letter box and its bell.
 pub(crate) struct Inbox {
     letters: Mutex<Letters>,
+    /// Whether there are any, so that the loop need not take the lock to see that there are none.
+    has_letters: AtomicBool,
     waker: Waker,
     limit: usize,
     context: u64,
@@ -177,7 +180,7 @@ struct Letters {
 impl Inbox {
     pub(crate) fn new(waker: Waker, limit: usize, context: u64) -> Arc<Self> {
         let letters = Mutex::new(Letters { waiting: VecDeque::new(), gone: false });
-        Arc::new(Self { letters, waker, limit, context })
+        Arc::new(Self { letters, has_letters: AtomicBool::new(false), waker, limit, context })
     }
 
     pub(crate) fn wake(&self) {
@@ -218,7 +221,13 @@ impl Inbox {
 
     /// All letters so far.
     pub(crate) fn take(&self) -> VecDeque<Letter> {
-        mem::take(&mut self.lock().waiting)
+        // Whoever sets it rings the bell afterwards: what is missed here is seen next time.
+        if !self.has_letters.load(Ordering::Acquire) {
+            return VecDeque::new();
+        }
+        let mut letters = self.lock();
+        self.has_letters.store(false, Ordering::Release);
+        mem::take(&mut letters.waiting)
     }
 
     /// No more letters are taken.
@@ -233,6 +242,7 @@ impl Inbox {
     fn deliver(&self, letters: &mut Letters, letter: Letter) {
         let was_empty = letters.waiting.is_empty();
         letters.waiting.push_back(letter);
+        self.has_letters.store(true, Ordering::Release);
         if was_empty {
             self.wake(); // one ring until the box is emptied
         }

@@ -5,6 +5,7 @@
 //! O(1), and a connection pays 16 bytes whichever deadline it is under.
 
 use crate::slots::{NIL, Slots};
+use std::cell::Cell;
 use std::time::Duration;
 
 /// Milliseconds of loop time per bucket: how late a deadline may come.
@@ -60,11 +61,14 @@ pub(crate) struct Wheel {
     occupied: [u64; BUCKETS / 64],
     /// The last tick whose bucket was emptied.
     tick: u32,
+    /// The next tick whose bucket is not empty, if it was looked for since any of this changed.
+    sought: Cell<Option<Option<u32>>>,
 }
 
 impl Wheel {
     pub(crate) fn new() -> Self {
-        Self { heads: Box::new([NIL; BUCKETS]), occupied: [0; BUCKETS / 64], tick: 0 }
+        let (heads, occupied) = (Box::new([NIL; BUCKETS]), [0; BUCKETS / 64]);
+        Self { heads, occupied, tick: 0, sought: Cell::new(None) }
     }
 
     /// Puts the connection under a deadline `after` from `now`, instead of the one it had.
@@ -99,7 +103,7 @@ impl Wheel {
         } else {
             self.heads[bucket] = next;
             if next == NIL {
-                self.occupied[bucket / 64] &= !(1 << (bucket % 64));
+                self.vacate(bucket);
             }
         }
     }
@@ -129,12 +133,24 @@ impl Wheel {
         for step in (0..steps).rev() {
             let tick = target.wrapping_sub(step);
             self.tick = tick;
+            self.sought.set(None);
             self.empty_bucket(slots, tick as usize % BUCKETS, now, expired);
         }
     }
 
     /// Milliseconds from `now` until a bucket comes round that may hold a passed deadline.
     pub(crate) fn next(&self, now: u32) -> Option<u32> {
+        let tick = self.sought.get().unwrap_or_else(|| {
+            let found = self.seek();
+            self.sought.set(Some(found));
+            found
+        })?;
+        let elapsed = now.wrapping_sub(self.tick.wrapping_mul(TICK));
+        Some(tick.wrapping_sub(self.tick).wrapping_mul(TICK).saturating_sub(elapsed))
+    }
+
+    /// The next tick whose bucket is not empty.
+    fn seek(&self) -> Option<u32> {
         let first = self.tick.wrapping_add(1) as usize % BUCKETS;
         let word = |i: usize| self.occupied[i % self.occupied.len()];
         let start = first / 64;
@@ -148,9 +164,12 @@ impl Wheel {
             found = (bits != 0).then(|| i * 64 + bits.trailing_zeros() as usize);
         }
         let ahead = (found? + BUCKETS - first) % BUCKETS;
-        let tick = self.tick.wrapping_add(1).wrapping_add(ahead as u32);
-        let elapsed = now.wrapping_sub(self.tick.wrapping_mul(TICK));
-        Some(tick.wrapping_sub(self.tick).wrapping_mul(TICK).saturating_sub(elapsed))
+        Some(self.tick.wrapping_add(1).wrapping_add(ahead as u32))
+    }
+
+    fn vacate(&mut self, bucket: usize) {
+        self.occupied[bucket / 64] &= !(1 << (bucket % 64));
+        self.sought.set(None);
     }
 
     fn empty_bucket(
@@ -162,7 +181,7 @@ impl Wheel {
     ) {
         let mut index = self.heads[bucket];
         self.heads[bucket] = NIL;
-        self.occupied[bucket / 64] &= !(1 << (bucket % 64));
+        self.vacate(bucket);
         while index != NIL {
             let link = &mut slots.at_mut(index).link;
             let next = link.next;
@@ -190,6 +209,7 @@ impl Wheel {
         (link.prev, link.next, link.bucket) = (NIL, next, bucket as u16);
         self.heads[bucket] = index;
         self.occupied[bucket / 64] |= 1 << (bucket % 64);
+        self.sought.set(None);
     }
 }
 
