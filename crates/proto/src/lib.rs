@@ -49,4 +49,4 @@ pub use event::{Event, MessageKind, Payload, Role, Rules, Violation};
 pub use frame::{FrameHeader, HEADER_MAX, Opcode, RSV1, push_frame};
 pub use mask::{apply_mask, copy_masked};
 pub use reader::Reader;
-pub use utf8::{InvalidUtf8, Utf8};
+pub use utf8::{InvalidUtf8, Utf8, as_text};

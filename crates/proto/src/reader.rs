@@ -10,11 +10,12 @@ use crate::utf8::{Utf8, is_utf8};
 /// The receiving state of one connection.
 ///
 /// ```text
-///            header complete, data            payload used up
-///   Header ────────────────────────▶ Data ──────────────────────┐
-///     ▲  │  header complete, control          payload used up   │
-///     │  └─────────────────────────▶ Control ───────────────────┤
-///     └─────────────────────────────────────────────────────────┘
+///             a part of a header
+///   Between ──────────────────────▶ Header ◀─────────────────────┐
+///    ▲ │ │                           │  │                       │
+///    │ │ └── header complete, data ──│──┴─▶ Data ───────────────┤ payload used up,
+///    │ └── header complete, control ─┴────▶ Control ────────────┤ in a message
+///    └───────────────────────────────────────────────────────────┘ payload used up, no message left
 ///   Close frame or violation, in any stage ──▶ Deaf
 /// ```
 ///
@@ -44,8 +45,10 @@ pub struct Reader {
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Stage {
-    /// Before or in a frame's header.
+    /// Between messages: nothing has begun, and nothing is held.
     #[default]
+    Between,
+    /// In a frame's header, or before that of a message's next frame.
     Header,
     /// In the payload of a data frame, which may be FIN.
     Data { fin: bool },
@@ -105,7 +108,10 @@ impl Reader {
         input: &mut &'b mut [u8],
     ) -> Result<Event<'b>, Violation> {
         let event = match self.whole_message(rules, input) {
-            Some(event) => event,
+            Some(Ok((kind, payload))) => {
+                Ok(Event::Message { kind, payload: Payload::Borrowed(payload) })
+            }
+            Some(Err(violation)) => Err(violation),
             None => self.step(rules, inflaters, input),
         };
         if matches!(event, Err(_) | Ok(Event::Close(_))) {
@@ -122,7 +128,7 @@ impl Reader {
 
     /// Whether the reader is between messages and holds nothing.
     pub fn is_between_messages(&self) -> bool {
-        matches!(self.stage, Stage::Header) && self.spill_len == 0 && self.message.is_none()
+        matches!(self.stage, Stage::Between)
     }
 
     /// How much of unfinished messages and control frames is held, for those who check that.
@@ -137,28 +143,30 @@ impl Reader {
         self.partial.is_some()
     }
 
-    /// The short way of what most messages are: one frame of less than 64 KiB, uncompressed, all of
-    /// it in the input. `None`, and nothing done, if this may be anything else.
-    fn whole_message<'b>(
-        &self,
+    /// The short way of [`next`](Self::next) for what most messages are: one frame of less than
+    /// 64 KiB, uncompressed, all of it at the start of `input`. `None`, and nothing done, if this may
+    /// be anything else, which `next` finds out.
+    #[inline]
+    pub fn whole_message<'b>(
+        &mut self,
         rules: &Rules,
         input: &mut &'b mut [u8],
-    ) -> Option<Result<Event<'b>, Violation>> {
-        if !self.is_between_messages() || rules.streaming || rules.fragments == 0 {
-            return None;
-        }
+    ) -> Option<Result<(MessageKind, &'b mut [u8]), Violation>> {
+        let is_between = matches!(self.stage, Stage::Between);
         let &mut [first, second, ref rest @ ..] = *input else { return None };
         let kind = match first {
             0x81 => MessageKind::Text, // FIN and no reserved bit
             0x82 => MessageKind::Binary,
             _ => return None,
         };
+        if !is_between || rules.streaming || rules.fragments == 0 {
+            return None;
+        }
         let is_masked = second & 0x80 != 0;
         let (len, lengths) = match (second & 0x7f, rest) {
-            (127, _) => return None,
+            (len @ 0..126, _) => (usize::from(len), 0),
             (126, &[a, b, ..]) => (usize::from(u16::from_be_bytes([a, b])), 2),
-            (126, _) => return None,
-            (len, _) => (usize::from(len), 0),
+            _ => return None,
         };
         let start = 2 + lengths + if is_masked { 4 } else { 0 };
         let is_regular = is_masked == (rules.role == Role::Server) && (lengths == 0 || len > 125);
@@ -170,9 +178,10 @@ impl Reader {
             apply_mask(payload, key);
         }
         if kind == MessageKind::Text && rules.check_utf8 && !is_utf8(payload) {
+            self.stage = Stage::Deaf;
             return Some(Err(Violation::InvalidUtf8));
         }
-        Some(Ok(Event::Message { kind, payload: Payload::Borrowed(payload) }))
+        Some(Ok((kind, payload)))
     }
 
     fn step<'b>(
@@ -183,7 +192,7 @@ impl Reader {
     ) -> Result<Event<'b>, Violation> {
         loop {
             let event = match self.stage {
-                Stage::Header => match self.header(input)? {
+                Stage::Between | Stage::Header => match self.header(input)? {
                     Some(header) => {
                         self.begin_frame(rules, inflaters, header)?;
                         continue;
@@ -222,6 +231,7 @@ impl Reader {
             // A header is complete at HEADER_MAX bytes at the latest, so the spill cannot overflow.
             self.spill[usize::from(self.spill_len)] = byte;
             self.spill_len += 1;
+            self.stage = Stage::Header;
             let spill = &self.spill[..usize::from(self.spill_len)];
             if let Some((header, _)) = FrameHeader::decode(spill)? {
                 self.spill_len = 0;
@@ -436,6 +446,7 @@ impl Reader {
         self.message = None;
         self.fragments = 0;
         self.compressed = false;
+        self.stage = Stage::Between;
         self.shed();
     }
 
@@ -467,6 +478,7 @@ impl Reader {
             }
         };
         if self.message.is_none() {
+            self.stage = Stage::Between;
             self.shed();
         }
         Ok(Some(match opcode {

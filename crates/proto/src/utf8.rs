@@ -25,7 +25,13 @@ impl std::error::Error for InvalidUtf8 {}
 
 /// Whether this is valid as a whole.
 pub(crate) fn is_utf8(text: &[u8]) -> bool {
-    simdutf8::basic::from_utf8(text).is_ok()
+    as_text(text).is_some()
+}
+
+/// These bytes as text, `None` if they are not valid as a whole. What [`std::str::from_utf8`] does,
+/// many bytes at a time.
+pub fn as_text(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 impl Utf8 {

@@ -19,7 +19,8 @@ use crate::slots::{ConnId, Flags, Slot};
 use crate::state::{Registration, State};
 use crate::wheel::Deadline;
 use sockeye_proto::{
-    CloseCode, CloseFrame, DeflateAgreed, Deflater, Event, FrameHeader, Opcode, Reader, Violation,
+    CloseCode, CloseFrame, DeflateAgreed, Deflater, Event, FrameHeader, MessageKind, Opcode,
+    Reader, Violation,
 };
 
 pub(crate) enum Phase {
@@ -96,9 +97,9 @@ impl Ws {
         Self { reader, closing: None, deflation }
     }
 
-    /// Whether messages go out as they are, and nothing has ended that.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.closing.is_none() && matches!(self.deflation, Deflation::Off)
+    /// Whether what we send may be compressed.
+    pub(crate) fn deflates(&self) -> bool {
+        !matches!(self.deflation, Deflation::Off)
     }
 }
 
@@ -151,6 +152,24 @@ impl State {
         self.turn == Some(id)
             && self.is_open(id)
             && self.slots.get(id).is_some_and(|slot| slot.queued() == 0)
+    }
+
+    /// The short way of [`look`](Self::look) for what most input is: a whole message at its start,
+    /// while nothing keeps it from the application. `None`, and nothing done, if this may be anything
+    /// else.
+    pub(crate) fn whole_message<'b>(
+        &mut self,
+        id: ConnId,
+        registration: &Registration,
+        input: &mut &'b mut [u8],
+    ) -> Option<Result<(MessageKind, &'b mut [u8]), Violation>> {
+        let slot = self.slots.get_mut(id)?;
+        if slot.flags.has(Flags::HELD_BACK) {
+            return None;
+        }
+        let rules = if slot.is_client() { &registration.client } else { &registration.server };
+        let Phase::WebSocket(ws) = &mut slot.phase else { return None };
+        ws.reader.whole_message(rules, input)
     }
 
     /// Looks for the next event in `input`, by the rules of the connection's protocol.

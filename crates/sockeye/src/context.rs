@@ -190,9 +190,8 @@ impl<Mode> Context<Mode> {
         }
         let retry = self.engine.listeners.retry_at();
         let beat = self.engine.heartbeat.as_ref().map(Heartbeat::due);
-        let others = retry.into_iter().chain(beat).min();
-        let others = others.and_then(|at| state.began.checked_add(Duration::from_nanos(at)));
-        state.next_deadline().into_iter().chain(others).min()
+        let first = [state.next_deadline(), retry, beat].into_iter().flatten().min();
+        first.and_then(|at| state.began.checked_add(Duration::from_nanos(at)))
     }
 
     /// Makes the attention descriptor readable when there will be something to do.

@@ -9,8 +9,9 @@ use crate::http::{Answer, Exchange, Reply, Request};
 use crate::lent::Connections;
 use crate::log::{self, Levels, note};
 use crate::message::{Action, By, Cause, Chunk, Message};
+use crate::registered::At;
 use crate::slots::{ConnId, Flags, NIL};
-use crate::state::{ProtocolId, State};
+use crate::state::{Core, ProtocolId, State};
 use crate::wheel::Deadline;
 use sockeye_proto::handshake::{
     Refusal, UpgradeRequest, upgrade_request, write_switching_protocols,
@@ -69,70 +70,88 @@ impl Engine {
     /// The frames in `rest`, one by one, until it is used up or must wait.
     fn frames(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let (protocol, at) = self.at(id);
-        let service = &mut self.services[protocol];
-        let registration = &self.core.registrations[protocol];
-        loop {
-            let mut state = self.core.state.borrow_mut();
-            let (event, closing) = match state.look(id, registration, rest) {
-                Look::Event { event, closing } => (event, closing),
-                Look::Held => return Next::Wait,
-                Look::Shut => return discard(rest),
+        let watched = log::is_on(Levels::PARSER);
+        while !rest.is_empty() {
+            let Core { state, registrations, .. } = &mut self.core;
+            let found = match watched {
+                false => state.get_mut().whole_message(id, &registrations[protocol], rest),
+                true => None, // each event is told of
             };
-            if log::is_on(Levels::PARSER) {
-                detail::log_event(id, &event);
-            }
-            let (core, lent) = (&self.core, &mut *service);
-            let action = match event {
-                Ok(Event::NeedMore) => return Next::GoOn,
-                Ok(Event::Message { kind, payload }) if !closing => {
-                    drop(state);
-                    lent.receive(core, at, Message::received(kind, payload))
+            let action = match found {
+                Some(Ok((kind, payload))) => {
+                    let message = Message::received(kind, Payload::Borrowed(payload));
+                    self.services[protocol].receive(&self.core, at, message)
                 }
-                Ok(Event::Chunk { kind, payload, remaining, is_final }) if !closing => {
-                    drop(state);
-                    // What is streamed lies in the input, unless it was inflated.
-                    let is_compressed = matches!(payload, Payload::Owned(_));
-                    let payload = &payload[..];
-                    let chunk = Chunk { kind, payload, remaining, is_final, is_compressed };
-                    lent.chunk(core, at, chunk)
-                }
-                Ok(Event::Ping(payload)) if !closing => {
-                    state.send_control(id, Opcode::Pong, &payload);
-                    drop(state);
-                    lent.ping(core, at, &payload)
-                }
-                Ok(Event::Pong(payload)) if !closing => {
-                    drop(state);
-                    lent.pong(core, at, &payload)
-                }
-                // After our Close only the peer's is of interest.
-                Ok(
-                    Event::Message { .. } | Event::Chunk { .. } | Event::Ping(_) | Event::Pong(_),
-                ) => {
-                    continue;
-                }
-                Ok(Event::Close(frame)) => {
-                    state.peer_closed(id, frame);
-                    drop(state);
-                    self.websocket_ended(id, By::Peer, Cause::Close);
-                    self.core.state.get_mut().drain(id);
-                    return discard(rest);
-                }
-                Err(violation) => {
-                    drop(state);
+                Some(Err(violation)) => {
                     self.violated(id, violation);
                     return discard(rest);
                 }
+                None => match self.event(id, protocol, at, rest) {
+                    Ok(action) => action,
+                    Err(next) => return next,
+                },
             };
-            match action {
-                Action::Continue => {}
-                action @ (Action::Close(..) | Action::Abort) => {
-                    let goes_on = self.act(id, action);
-                    // `input` comes back here with what is left.
-                    return if goes_on { Next::GoOn } else { discard(rest) };
-                }
+            if let Action::Close(..) | Action::Abort = action {
+                let goes_on = self.act(id, action);
+                // `input` comes back here with what is left.
+                return if goes_on { Next::GoOn } else { discard(rest) };
             }
         }
+        Next::GoOn
+    }
+
+    /// The next event in `rest`, whatever it is: what its callback returned, or that no more of
+    /// `rest` is looked at for now.
+    fn event(
+        &mut self,
+        id: ConnId,
+        protocol: usize,
+        at: At,
+        rest: &mut &mut [u8],
+    ) -> Result<Action, Next> {
+        let Core { state, registrations, .. } = &mut self.core;
+        let state = state.get_mut();
+        let (event, closing) = match state.look(id, &registrations[protocol], rest) {
+            Look::Event { event, closing } => (event, closing),
+            Look::Held => return Err(Next::Wait),
+            Look::Shut => return Err(discard(rest)),
+        };
+        if log::is_on(Levels::PARSER) {
+            detail::log_event(id, &event);
+        }
+        if let (Ok(Event::Ping(payload)), false) = (&event, closing) {
+            state.send_control(id, Opcode::Pong, payload);
+        }
+        let (core, service) = (&self.core, &mut self.services[protocol]);
+        Ok(match event {
+            Ok(Event::NeedMore) => return Err(Next::GoOn),
+            Ok(Event::Close(frame)) => {
+                self.core.state.get_mut().peer_closed(id, frame);
+                self.websocket_ended(id, By::Peer, Cause::Close);
+                self.core.state.get_mut().drain(id);
+                return Err(discard(rest));
+            }
+            Err(violation) => {
+                self.violated(id, violation);
+                return Err(discard(rest));
+            }
+            Ok(Event::Message { kind, payload }) if !closing => {
+                service.receive(core, at, Message::received(kind, payload))
+            }
+            Ok(Event::Chunk { kind, payload, remaining, is_final }) if !closing => {
+                // What is streamed lies in the input, unless it was inflated.
+                let is_compressed = matches!(payload, Payload::Owned(_));
+                let payload = &payload[..];
+                let chunk = Chunk { kind, payload, remaining, is_final, is_compressed };
+                service.chunk(core, at, chunk)
+            }
+            Ok(Event::Ping(payload)) if !closing => service.ping(core, at, &payload),
+            Ok(Event::Pong(payload)) if !closing => service.pong(core, at, &payload),
+            // After our Close only the peer's is of interest.
+            Ok(Event::Message { .. } | Event::Chunk { .. } | Event::Ping(_) | Event::Pong(_)) => {
+                Action::Continue
+            }
+        })
     }
 
     /// Fails the WebSocket (RFC 6455 §7.1.7): Close frame, then nothing more.

@@ -79,15 +79,17 @@ impl Engine {
     /// A connection's descriptor is ready.
     pub(crate) fn ready(&mut self, id: ConnId, readiness: Readiness) {
         let state = self.core.state.get_mut();
-        if let Some(of) = state.attempt_of(id) {
+        let Some(slot) = state.slots.get(id) else { return };
+        if let Phase::Attempt { of } = slot.phase {
             if readiness.writable || readiness.hangup {
                 self.attempt(of, |state| state.attempt_ended(of, id));
             }
             return;
         }
-        if !state.begin_turn(id) {
+        if slot.flags.has(Flags::DOOMED) {
             return;
         }
+        state.turn = Some(id);
         if readiness.writable {
             self.socket_writable(id);
         }
@@ -189,8 +191,9 @@ impl Engine {
 
     /// Ends the turn of `id`: its output leaves, and what that means is done.
     pub(crate) fn end_turn(&mut self, id: ConnId) {
-        self.core.state.get_mut().end_turn();
-        self.after_output(id);
+        if !self.core.state.get_mut().end_turn() {
+            self.after_output(id);
+        }
         self.settle();
     }
 
@@ -244,23 +247,15 @@ impl Engine {
     }
 
     pub(crate) fn socket_readable(&mut self, id: ConnId, hangup: bool) {
-        let state = self.core.state.get_mut();
-        let announce = state.announce_writes;
-        let reads = state.slots.get(id).is_some_and(|slot| slot.desired(announce).is_readable());
-        if !reads {
-            if hangup {
-                self.lost(id, Lost::Broken(io::ErrorKind::ConnectionReset));
-            }
-            return;
-        }
         let mut buffer = mem::take(&mut self.buffer);
-        match state.receive(id, &mut buffer) {
+        match self.core.state.get_mut().receive(id, hangup, &mut buffer) {
             Received::Bytes(n) => {
-                let waits = self.input(id, &mut buffer[..n]);
-                if waits > 0 {
-                    let kept = Leftover::from(&buffer[n - waits..n]);
-                    self.core.state.get_mut().keep(id, kept);
-                } else if let Some(lost) = self.core.state.get_mut().take_end(id) {
+                self.take_or_keep(id, &mut buffer[..n]);
+            }
+            Received::Opened(n) => {
+                if self.take_or_keep(id, &mut buffer[..n])
+                    && let Some(lost) = self.core.state.get_mut().take_end(id)
+                {
                     self.lost(id, lost);
                 }
             }
@@ -268,6 +263,16 @@ impl Engine {
             Received::Lost(lost) => self.lost(id, lost),
         }
         self.buffer = buffer;
+    }
+
+    /// Takes what was read, and keeps what must wait. Whether nothing must.
+    fn take_or_keep(&mut self, id: ConnId, bytes: &mut [u8]) -> bool {
+        let waits = self.input(id, bytes);
+        if waits > 0 {
+            let kept = Leftover::from(&bytes[bytes.len() - waits..]);
+            self.core.state.get_mut().keep(id, kept);
+        }
+        waits == 0
     }
 
     /// The stream has ended, in good order or not.

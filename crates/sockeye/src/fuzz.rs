@@ -420,7 +420,7 @@ impl<'d> Scene<'d> {
         let state = self.host.engine().core.state.borrow();
         let Some(slot) = state.slots.get(id) else { return };
         let queued = slot.queued();
-        let most = LIMITS.queue_bytes + crate::transport::CORK + BIGGEST + SLACK;
+        let most = LIMITS.queue_bytes + crate::cork::CORK + BIGGEST + SLACK;
         assert!(queued <= most, "{queued} bytes are queued");
         let pauses = state.limits.overflow == Overflow::Pause && state.is_open(id);
         let over = pauses && queued >= LIMITS.queue_bytes;

@@ -333,9 +333,13 @@ impl Core {
     ) {
         let mut state = self.state.borrow_mut();
         let Some(slot) = state.slots.get_mut(id) else { return };
-        slot.phase = Phase::WebSocket(Ws::new(deflate));
-        slot.session = session;
+        let ws = Ws::new(deflate);
         slot.flags.set(Flags::SESSION);
+        if ws.deflates() {
+            slot.flags.set(Flags::DEFLATES);
+        }
+        slot.phase = Phase::WebSocket(ws);
+        slot.session = session;
         state.join_members(id, protocol.0);
         state.arm(id, Deadline::Idle);
         state.review(id);

@@ -61,6 +61,7 @@ mod config;
 mod conn;
 mod connect;
 mod context;
+mod cork;
 mod daemon;
 mod deadlines;
 mod detail;

@@ -21,12 +21,7 @@ use std::time::Duration;
 /// ```
 pub struct Message<'m> {
     kind: MessageKind,
-    payload: Body<'m>,
-}
-
-enum Body<'m> {
-    Plain(Cow<'m, [u8]>),
-    Received(Payload<'m>),
+    payload: Cow<'m, [u8]>,
 }
 
 impl<'m> Message<'m> {
@@ -36,16 +31,20 @@ impl<'m> Message<'m> {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
-        Self { kind: MessageKind::Text, payload: Body::Plain(payload) }
+        Self { kind: MessageKind::Text, payload }
     }
 
     /// A binary message.
     pub fn binary(bytes: impl Into<Cow<'m, [u8]>>) -> Self {
-        Self { kind: MessageKind::Binary, payload: Body::Plain(bytes.into()) }
+        Self { kind: MessageKind::Binary, payload: bytes.into() }
     }
 
     pub(crate) fn received(kind: MessageKind, payload: Payload<'m>) -> Self {
-        Self { kind, payload: Body::Received(payload) }
+        let payload = match payload {
+            Payload::Borrowed(bytes) => Cow::Borrowed(&*bytes),
+            Payload::Owned(bytes) => Cow::Owned(bytes),
+        };
+        Self { kind, payload }
     }
 
     /// Text or binary.
@@ -55,27 +54,20 @@ impl<'m> Message<'m> {
 
     /// The payload.
     pub fn as_bytes(&self) -> &[u8] {
-        match &self.payload {
-            Body::Plain(bytes) => bytes,
-            Body::Received(payload) => payload,
-        }
+        &self.payload
     }
 
     /// The text of a text message; `None` for a binary one.
     pub fn as_text(&self) -> Option<&str> {
         match self.kind {
-            MessageKind::Text => std::str::from_utf8(self.as_bytes()).ok(),
+            MessageKind::Text => sockeye_proto::as_text(self.as_bytes()),
             MessageKind::Binary => None,
         }
     }
 
     /// The payload, to keep; copies only if it still lies in the receive buffer.
     pub fn into_bytes(self) -> Vec<u8> {
-        match self.payload {
-            Body::Plain(bytes) => bytes.into_owned(),
-            Body::Received(Payload::Owned(bytes)) => bytes,
-            Body::Received(Payload::Borrowed(bytes)) => bytes.to_vec(),
-        }
+        self.payload.into_owned()
     }
 }
 

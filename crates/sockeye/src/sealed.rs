@@ -11,6 +11,7 @@
 
 use crate::cold::Leftover;
 use crate::connect::ConnectError;
+use crate::cork::CORK;
 use crate::engine::{Engine, Kind};
 use crate::message::{By, Cause};
 use crate::slots::{ConnId, Flags, Slot};
@@ -19,7 +20,7 @@ use crate::tls::{
     ClientTls, Done, HANDSHAKE_MAX, Link, RECORD_MAX, ServerTls, Taken, TlsError, TlsInfo, TlsName,
     Workers,
 };
-use crate::transport::{CORK, Lost, Received};
+use crate::transport::{Lost, Received};
 use std::io::ErrorKind;
 use std::mem;
 
@@ -48,6 +49,9 @@ pub(crate) struct Sealing {
 /// The receive buffer is no shorter under TLS, in bytes: what is read beside a record that has
 /// come in part must fit.
 const PLAIN_MIN: usize = 64 << 10;
+
+/// The most that is read at once under TLS, in bytes.
+const READ_MAX: usize = 128 << 10;
 
 /// Output leaves at the latest when there is so much of it.
 const OUTPUT: usize = 64 << 10;
@@ -131,7 +135,7 @@ impl State {
         if buffer.len() < PLAIN_MIN {
             buffer.resize(PLAIN_MIN, 0);
         }
-        let room = buffer.len() - RECORD_MAX;
+        let room = (buffer.len() - RECORD_MAX).min(READ_MAX);
         sealing.input.resize(HANDSHAKE_MAX + room, 0);
         let kept = link.kept();
         let space = &mut sealing.input[kept..kept + room];
@@ -184,7 +188,7 @@ impl State {
         }
         match taken {
             Taken::Plain(0) => self.take_end(id).map_or(Received::NotYet, Received::Lost),
-            Taken::Plain(len) => Received::Bytes(len),
+            Taken::Plain(len) => Received::Opened(len),
             Taken::NoTls => {
                 let slot = self.slots.at_mut(id.index);
                 slot.flags.clear(Flags::TLS);
@@ -225,12 +229,11 @@ impl State {
 
     /// Seals the cork and then `header` and `payload`, and sends it.
     pub(crate) fn send_sealed(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
-        if self.cork.len() + header.len() > CORK {
+        if header.len() > self.cork.room() {
             self.seal_cork(id);
         }
-        self.cork.extend_from_slice(header);
-        let (with_header, rest) = payload.split_at(payload.len().min(CORK - self.cork.len()));
-        self.cork.extend_from_slice(with_header);
+        self.cork.fill(header);
+        let rest = self.cork.fill(payload);
         self.seal_cork(id);
         for piece in rest.chunks(OUTPUT) {
             if self.sealing.output.len() >= OUTPUT {
@@ -247,7 +250,7 @@ impl State {
     fn seal_cork(&mut self, id: ConnId) {
         let Self { slots, sealing, cork, .. } = self;
         if let Some(link) = slots.get_mut(id).and_then(Slot::link) {
-            link.seal(cork, &mut sealing.output);
+            link.seal(cork.as_bytes(), &mut sealing.output);
         }
         cork.clear();
     }

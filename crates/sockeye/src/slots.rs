@@ -72,7 +72,7 @@ pub(crate) struct Slot {
 
 /// Facts about a connection that are one bit each.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Flags(u16);
+pub(crate) struct Flags(u32);
 
 impl Flags {
     /// This end opened the connection: it masks.
@@ -108,9 +108,16 @@ impl Flags {
     /// The peer's FIN has been read.
     pub(crate) const EOF: Self = Self(1 << 11);
 
+    /// What we send may be compressed.
+    pub(crate) const DEFLATES: Self = Self(1 << 16);
+
+    /// What keeps a message from the short way in.
+    pub(crate) const HELD_BACK: Self =
+        Self(Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::PAUSED.0 | Self::FULL.0);
     /// What keeps a message from the short way out.
-    pub(crate) const UNUSUAL: Self =
-        Self(Self::CLIENT.0 | Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::IN_PARTS.0);
+    pub(crate) const UNUSUAL: Self = Self(
+        Self::CLIENT.0 | Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::IN_PARTS.0 | Self::DEFLATES.0,
+    );
 
     /// Whether one of these is set.
     pub(crate) fn has(self, flag: Self) -> bool {

@@ -4,6 +4,7 @@
 use crate::config::Limits;
 use crate::conn::Phase;
 use crate::connect::Links;
+use crate::cork::Cork;
 use crate::drain::Drain;
 use crate::handle::Inbox;
 use crate::handshake::Verdict;
@@ -59,7 +60,7 @@ pub(crate) struct State {
     /// Open connections by registration.
     pub(crate) members: Vec<Vec<u32>>,
     /// The turn's gathered output, and whose turn it is.
-    pub(crate) cork: Vec<u8>,
+    pub(crate) cork: Cork,
     pub(crate) turn: Option<ConnId>,
     pub(crate) sealing: Sealing,
     /// Connections with output that another's callback gave them.
@@ -112,7 +113,9 @@ pub(crate) struct State {
     pub(crate) inside: bool,
     pub(crate) began: Instant,
     pub(crate) now: Instant,
-    /// Loop time of `now` in milliseconds, wrapping after 49 days.
+    /// Loop time of `now` in nanoseconds.
+    nanos: u64,
+    /// The same in milliseconds, wrapping after 49 days.
     millis: u32,
 }
 
@@ -130,7 +133,7 @@ impl State {
             wheel: Wheel::new(),
             timers: BTreeSet::new(),
             members: vec![Vec::new(); protocols],
-            cork: Vec::with_capacity(crate::transport::CORK),
+            cork: Cork::new(),
             turn: None,
             sealing: Sealing::default(),
             dirty: Vec::new(),
@@ -163,13 +166,15 @@ impl State {
             inside: false,
             began: now,
             now,
+            nanos: 0,
             millis: 0,
         }
     }
 
     pub(crate) fn set_now(&mut self, now: Instant) {
         self.now = now;
-        self.millis = now.saturating_duration_since(self.began).as_millis() as u32;
+        self.nanos = now.saturating_duration_since(self.began).as_nanos() as u64;
+        self.millis = (self.nanos / 1_000_000) as u32;
     }
 
     /// Loop time in milliseconds, wrapping after 49 days.
@@ -184,7 +189,7 @@ impl State {
 
     /// Loop time in nanoseconds.
     pub(crate) fn nanos(&self) -> u64 {
-        self.now.saturating_duration_since(self.began).as_nanos() as u64
+        self.nanos
     }
 
     /// A new connection in `phase`, its clock started.
@@ -387,17 +392,14 @@ impl State {
             || self.room
     }
 
-    /// When the loop must look at its clock next.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let wheel = self.wheel.next(self.millis).map(|ms| {
-            let whole = self.nanos() / 1_000_000 + u64::from(ms);
-            Duration::from_millis(whole)
-        });
-        let timer = self.timers.first().map(|&(at, _)| Duration::from_nanos(at));
-        let lines = self.lines.due().map(Duration::from_nanos);
-        let drain = self.draining.as_ref().map(|drain| Duration::from_nanos(drain.next()));
-        let first = [wheel, timer, lines, drain].into_iter().flatten().min();
-        first.and_then(|after| self.began.checked_add(after))
+    /// Nanoseconds of loop time at which the loop must look at its clock next.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        const MILLI: u64 = 1_000_000;
+        let wheel = self.wheel.next(self.millis);
+        let wheel = wheel.map(|ms| (self.nanos / MILLI + u64::from(ms)).saturating_mul(MILLI));
+        let timer = self.timers.first().map(|&(at, _)| at);
+        let drain = self.draining.as_ref().map(|drain| drain.next());
+        [wheel, timer, self.lines.due(), drain].into_iter().flatten().min()
     }
 
     pub(crate) fn raw_fd(&self, id: ConnId) -> Option<RawFd> {
@@ -408,13 +410,27 @@ impl State {
 impl Slot {
     /// What the poller should watch for.
     pub(crate) fn desired(&self, announce_writes: bool) -> Interest {
+        if let Phase::Attempt { .. } = self.phase {
+            return Interest::WRITE;
+        }
         let tail = self.queued() > 0;
         let writes = tail || (announce_writes && self.flags.has(Flags::WANTS));
-        let reads = match &self.phase {
-            _ if self.is_away() => false,
-            Phase::Vacant { .. } => false,
-            Phase::Dialing(_) => false,
-            Phase::Attempt { .. } => return Interest::WRITE,
+        match (self.reads(), writes) {
+            (true, true) => Interest::READ_WRITE,
+            (true, false) => Interest::READ,
+            (false, true) => Interest::WRITE,
+            (false, false) => Interest::NONE,
+        }
+    }
+
+    /// Whether input is of use now.
+    pub(crate) fn reads(&self) -> bool {
+        let is_kept = self.cold.as_ref().is_some_and(|cold| !cold.leftover.is_empty());
+        if is_kept || self.is_away() {
+            return false;
+        }
+        match &self.phase {
+            Phase::Vacant { .. } | Phase::Dialing(_) | Phase::Attempt { .. } => false,
             Phase::Tunnel(_) | Phase::Answer(_) | Phase::Request(_) => true,
             Phase::Draining => !self.flags.has(Flags::EOF),
             Phase::Exchange(exchange) => {
@@ -422,13 +438,6 @@ impl Slot {
             }
             Phase::Waiting(_) => false,
             Phase::WebSocket(ws) => ws.closing.is_some() || !self.holds_back(),
-        };
-        let kept = self.cold.as_ref().is_some_and(|cold| !cold.leftover.is_empty());
-        match (reads && !kept, writes) {
-            (true, true) => Interest::READ_WRITE,
-            (true, false) => Interest::READ,
-            (false, true) => Interest::WRITE,
-            (false, false) => Interest::NONE,
         }
     }
 

@@ -10,15 +10,15 @@ use crate::message::{By, Cause, Shared, data_header};
 use crate::slots::{ConnId, Flags};
 use crate::state::State;
 use crate::tls::TlsError;
-use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask, push_frame};
+use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask};
 use std::io::{self, ErrorKind, IoSlice};
-
-/// Output gathers up to this size.
-pub(crate) const CORK: usize = 16 << 10;
 
 /// What one read gave.
 pub(crate) enum Received {
+    /// So many bytes at the buffer's start.
     Bytes(usize),
+    /// So many, which TLS has opened; the stream's end may have come with them.
+    Opened(usize),
     NotYet,
     Lost(Lost),
 }
@@ -59,10 +59,16 @@ impl std::fmt::Display for SendError {
 impl std::error::Error for SendError {}
 
 impl State {
-    /// Reads once.
-    pub(crate) fn receive(&mut self, id: ConnId, buffer: &mut Vec<u8>) -> Received {
+    /// Reads once, if the connection's phase has a use for input.
+    pub(crate) fn receive(&mut self, id: ConnId, hangup: bool, buffer: &mut Vec<u8>) -> Received {
         let now = self.millis();
         let Some(slot) = self.slots.get_mut(id) else { return Received::NotYet };
+        if !slot.reads() {
+            return match hangup {
+                true => Received::Lost(Lost::Broken(ErrorKind::ConnectionReset)),
+                false => Received::NotYet,
+            };
+        }
         if slot.flags.has(Flags::TLS) {
             return self.receive_sealed(id, buffer);
         }
@@ -83,13 +89,27 @@ impl State {
     }
 
     /// Sends a data message under the rules of the send queue.
+    #[inline]
     pub(crate) fn send_message(
         &mut self,
         id: ConnId,
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        if !self.cork_message(id, kind, payload) && self.admit(id)? {
+        if self.cork_message(id, kind, payload) {
+            return Ok(());
+        }
+        self.send_unless_full(id, kind, payload)
+    }
+
+    #[inline(never)] // so that the short way is short
+    fn send_unless_full(
+        &mut self,
+        id: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        if self.admit(id)? {
             self.send_data(id, kind, payload);
         }
         Ok(())
@@ -98,17 +118,15 @@ impl State {
     /// The short way out of what most messages are: a server's, in the turn of their connection,
     /// uncompressed, with nothing waiting before them and room in the cork. Else `false`, and
     /// nothing done.
+    #[inline]
     fn cork_message(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
-        if self.turn != Some(id) || self.cork.len() + HEADER_MAX + payload.len() > CORK {
+        if self.turn != Some(id) {
             return false;
         }
         let Some(slot) = self.slots.get(id) else { return false };
-        let Phase::WebSocket(ws) = &slot.phase else { return false };
-        let unusual = slot.flags.has(Flags::UNUSUAL) || slot.queued() > 0 || !ws.is_plain();
-        if !unusual {
-            push_frame(&mut self.cork, data_header(kind, None), payload);
-        }
-        !unusual
+        let is_open = matches!(slot.phase, Phase::WebSocket(_));
+        let is_usual = is_open && !slot.flags.has(Flags::UNUSUAL) && slot.queued() == 0;
+        is_usual && self.cork.push_message(kind, payload)
     }
 
     /// Sends a data message, compressed if that was agreed and pays, whatever the queue holds.
@@ -195,10 +213,8 @@ impl State {
             }
             return self.put_aside(id, header, payload);
         }
-        if self.cork.len() + header.len() + payload.len() <= CORK {
-            self.cork.extend_from_slice(header);
-            self.cork.extend_from_slice(payload);
-        } else {
+        let has_room = header.len() + payload.len() <= self.cork.room();
+        if !(has_room && self.cork.push(header) && self.cork.push(payload)) {
             self.send_corked_and(id, header, payload);
         }
     }
@@ -251,20 +267,19 @@ impl State {
         alive
     }
 
-    /// Sends what has gathered.
-    pub(crate) fn end_turn(&mut self) {
-        let Some(id) = self.turn.take() else { return };
+    /// Sends what has gathered. Whether that is all there is to do, as it is for a WebSocket.
+    pub(crate) fn end_turn(&mut self) -> bool {
+        let Some(id) = self.turn else { return true };
         if self.slots.get(id).is_none() {
             self.cork.clear(); // it ended in its own turn
             self.sealing.output.clear();
         } else if !self.cork.is_empty() || !self.sealing.output.is_empty() {
-            self.turn = Some(id);
             self.send_corked_and(id, &[], &[]);
-            self.turn = None;
         }
-        if let Some(slot) = self.slots.get_mut(id) {
-            slot.shed();
-        }
+        self.turn = None;
+        let Some(slot) = self.slots.get_mut(id) else { return true };
+        slot.shed();
+        matches!(slot.phase, Phase::WebSocket(_))
     }
 
     /// Sends the tail as far as the socket takes it; whether it is empty now.
@@ -329,10 +344,10 @@ impl State {
         }
         let send = || match slot.fd() {
             Some(fd) if header.is_empty() && payload.is_empty() => {
-                sockeye_sys::send(fd, &self.cork)
+                sockeye_sys::send(fd, self.cork.as_bytes())
             }
             Some(fd) => {
-                let parts = [&self.cork, header, payload].map(IoSlice::new);
+                let parts = [self.cork.as_bytes(), header, payload].map(IoSlice::new);
                 let first = usize::from(self.cork.is_empty());
                 sockeye_sys::send_vectored(fd, &parts[first..])
             }
@@ -347,8 +362,11 @@ impl State {
             }
         };
         slot.bytes_out += sent as u64;
+        if sent == self.cork.len() + header.len() + payload.len() {
+            return self.cork.clear();
+        }
         let mut gone = sent;
-        for part in [&self.cork[..], header, payload] {
+        for part in [self.cork.as_bytes(), header, payload] {
             let rest = &part[gone.min(part.len())..];
             gone -= part.len() - rest.len();
             if !rest.is_empty() {
@@ -356,9 +374,7 @@ impl State {
             }
         }
         self.cork.clear();
-        if slot.queued() > 0 {
-            self.after_queueing(id);
-        }
+        self.after_queueing(id);
     }
 
     /// Takes the consequences of a longer tail.
