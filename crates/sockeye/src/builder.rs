@@ -77,7 +77,7 @@ impl Builder {
             filter: None,
             deflate: Some(DeflateOptions::default()),
             clock: Rc::new(Instant::now),
-            buffer: 128 << 10,
+            buffer: 512 << 10,
             announce_writes: false,
             tls_workers: 0,
             heartbeat: None,
@@ -204,8 +204,9 @@ impl Builder {
         self
     }
 
-    /// Sets the size of the loop's one receive buffer, in bytes; 128 KiB by default, 4 KiB at
-    /// least. Also what a paused connection may keep.
+    /// Sets the size of the loop's one receive buffer, in bytes; 512 KiB by default, 4 KiB at
+    /// least. A message that comes whole in one read is not copied, and of the buffer only what
+    /// reads have filled takes memory. Also what a paused connection may keep.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes.max(4096);
         self
