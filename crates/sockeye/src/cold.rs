@@ -82,6 +82,9 @@ pub(crate) struct Tail {
     gone: usize,
     /// Invariant: the sum of the segments' lengths less `gone`.
     bytes: usize,
+    /// How many of the first bytes do not count against the limit of the send queue, since a permit
+    /// let them in.
+    excused: usize,
 }
 
 enum Segment {
@@ -107,6 +110,16 @@ const SEGMENT: usize = 16 << 10;
 impl Tail {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Those that count against the limit of the send queue.
+    pub(crate) fn counted(&self) -> usize {
+        self.bytes - self.excused
+    }
+
+    /// What waits now was sent with a permit.
+    pub(crate) fn excuse(&mut self) {
+        self.excused = self.bytes;
     }
 
     /// Copies `bytes` to the end.
@@ -149,6 +162,7 @@ impl Tail {
     pub(crate) fn advance(&mut self, n: usize) {
         let mut n = n.min(self.bytes);
         self.bytes -= n;
+        self.excused = self.excused.saturating_sub(n);
         while let Some(first) = self.segments.front() {
             let left = first.as_bytes().len() - self.gone;
             if n < left {

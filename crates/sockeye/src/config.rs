@@ -8,10 +8,9 @@ pub enum Overflow {
     /// Reading from the connection pauses until the queue is empty, so that its peer feels the
     /// pressure; what cannot be queued meanwhile is refused.
     ///
-    /// Two ends that both do this, and both send more than the connection holds before they read,
-    /// wait for each other until one is cut as stalled. A client that streams by permits alone
-    /// does not need it: it sets [`queue_bytes`](Limits::queue_bytes) to `usize::MAX`, and is
-    /// bounded by the permits.
+    /// What is sent with a [`Permit`](crate::Permit) never makes reading pause: the permit bounds
+    /// it. So a client that streams by permits reads what comes, and its server, which answers,
+    /// cannot wait for a client that waits for the server.
     #[default]
     Pause,
     /// The message is dropped; the connection goes on.
@@ -74,7 +73,7 @@ pub struct Limits {
     /// The most frames in one message, empty ones counted.
     pub fragments: u32,
     /// Bytes that may wait for a socket before `overflow` applies, 1 at least. One message may go
-    /// over it.
+    /// over it, and what was sent with a [`Permit`](crate::Permit) does not count.
     pub queue_bytes: usize,
     /// What happens at `queue_bytes`.
     pub overflow: Overflow,

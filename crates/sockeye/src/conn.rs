@@ -269,7 +269,7 @@ impl State {
         self.send_frame(id, header, payload);
         let limit = self.limits.queue_bytes;
         if let Some(slot) = self.slots.get_mut(id)
-            && slot.queued() >= limit
+            && slot.counted() >= limit
         {
             slot.flags.set(Flags::FULL);
             self.review(id);

@@ -420,10 +420,12 @@ impl<'d> Scene<'d> {
         let state = self.host.engine().core.state.borrow();
         let Some(slot) = state.slots.get(id) else { return };
         let queued = slot.queued();
+        let by_permit = queued - slot.counted();
+        assert!(by_permit <= crate::cork::CORK + BIGGEST, "{by_permit} bytes by permit");
         let most = LIMITS.queue_bytes + crate::cork::CORK + BIGGEST + SLACK;
-        assert!(queued <= most, "{queued} bytes are queued");
+        assert!(slot.counted() <= most, "{queued} bytes are queued");
         let pauses = state.limits.overflow == Overflow::Pause && state.is_open(id);
-        let over = pauses && queued >= LIMITS.queue_bytes;
+        let over = pauses && slot.counted() >= LIMITS.queue_bytes;
         assert!(!over || slot.holds_back(), "reading goes on while {queued} bytes wait");
         let kept = slot.cold.as_ref().map_or(0, |cold| cold.leftover.len());
         assert!(kept <= BUFFER + fed, "{kept} bytes of input are kept");

@@ -160,16 +160,23 @@ impl<'c> Permit<'c> {
     pub fn send<'m>(self, message: impl Into<Message<'m>>) -> Option<Self> {
         let message = message.into();
         let (kind, payload) = (message.kind(), message.as_bytes());
-        let result = self.core.state.borrow_mut().send_message(self.id, kind, payload);
-        self.complain(result);
+        self.complain(self.send_by(|state| state.send_message(self.id, kind, payload)));
         self.still_clear()
     }
 
     /// Sends a message that was framed before.
     pub fn send_shared(self, message: &Shared) -> Option<Self> {
-        let result = self.core.state.borrow_mut().send_shared(self.id, message);
-        self.complain(result);
+        self.complain(self.send_by(|state| state.send_shared(self.id, message)));
         self.still_clear()
+    }
+
+    /// Sends by the permit: what waits then is bounded by it, and not by the send queue.
+    fn send_by<R>(&self, send: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.core.state.borrow_mut();
+        state.by_permit = true;
+        let result = send(&mut state);
+        state.by_permit = false;
+        result
     }
 
     /// The queue is empty, so it admits a message, unless the callback has asked for the
@@ -185,7 +192,7 @@ impl<'c> Permit<'c> {
     /// this connection are refused with [`SendError::Unfinished`]; pings and pongs are not. The
     /// `kind` of the first part counts.
     pub fn send_part(self, kind: MessageKind, part: &[u8], last: bool) -> Option<Self> {
-        self.core.state.borrow_mut().send_part(self.id, kind, part, last);
+        self.send_by(|state| state.send_part(self.id, kind, part, last));
         self.still_clear()
     }
 
@@ -300,7 +307,7 @@ impl<'c> Connections<'c> {
             return Err(SendError::Closed);
         }
         let limit = state.limits.queue_bytes;
-        if state.slots.get(id).is_some_and(|slot| slot.queued() >= limit) {
+        if state.slots.get(id).is_some_and(|slot| slot.counted() >= limit) {
             return Err(SendError::Full);
         }
         let header = FrameHeader { fin, reserved: 0, opcode, mask: None, len: 0 };

@@ -173,6 +173,11 @@ impl Slot {
         self.cold.as_ref().map_or(0, |cold| cold.tail.bytes())
     }
 
+    /// Those that count against the limit of the send queue.
+    pub(crate) fn counted(&self) -> usize {
+        self.cold.as_ref().map_or(0, |cold| cold.tail.counted())
+    }
+
     pub(crate) fn cold(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
     }

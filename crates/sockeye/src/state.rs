@@ -62,6 +62,8 @@ pub(crate) struct State {
     /// The turn's gathered output, and whose turn it is.
     pub(crate) cork: Cork,
     pub(crate) turn: Option<ConnId>,
+    /// What is being sent has a permit.
+    pub(crate) by_permit: bool,
     pub(crate) sealing: Sealing,
     /// Connections with output that another's callback gave them.
     pub(crate) dirty: Vec<ConnId>,
@@ -135,6 +137,7 @@ impl State {
             members: vec![Vec::new(); protocols],
             cork: Cork::new(),
             turn: None,
+            by_permit: false,
             sealing: Sealing::default(),
             dirty: Vec::new(),
             wants: Vec::new(),

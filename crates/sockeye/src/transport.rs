@@ -323,7 +323,7 @@ impl State {
         if !self.is_open(id) {
             return Err(SendError::Closed);
         }
-        if slot.queued() < self.limits.queue_bytes {
+        if slot.counted() < self.limits.queue_bytes {
             return Ok(true);
         }
         match self.limits.overflow {
@@ -380,7 +380,10 @@ impl State {
     /// Takes the consequences of a longer tail.
     pub(crate) fn after_queueing(&mut self, id: ConnId) {
         let slot = self.slots.at_mut(id.index);
-        let over = slot.queued() >= self.limits.queue_bytes;
+        if self.by_permit {
+            slot.cold().tail.excuse();
+        }
+        let over = slot.counted() >= self.limits.queue_bytes;
         if over && self.limits.overflow == Overflow::Pause {
             slot.flags.set(Flags::FULL);
         }

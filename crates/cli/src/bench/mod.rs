@@ -149,9 +149,6 @@ impl<'a> Bench<'a> {
             handshake: args.timeout,
             close_within: args.timeout.min(CLOSE_WITHIN),
             fragments: u32::MAX,
-            // Nothing is sent without a permit, so one message at most waits for a socket. Echoes
-            // must be read meanwhile: the server may wait for that, and read nothing until then.
-            queue_bytes: usize::MAX,
             // What is late is looked for here.
             ping_after: Duration::MAX,
             ..Limits::default()

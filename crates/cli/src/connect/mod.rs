@@ -33,14 +33,8 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
     let output = Rc::new(RefCell::new(Output::new()));
     let ending = Rc::new(OnceCell::new());
     let (feeder, lines) = input::channel();
-    let limits = Limits {
-        message_bytes: MESSAGE_BYTES.into(),
-        fragments: u32::MAX,
-        // Nothing is sent without a permit, so one line at most waits for the socket. Messages must
-        // be read meanwhile: the server may wait for that, and read nothing until then.
-        queue_bytes: usize::MAX,
-        ..Limits::default()
-    };
+    let limits =
+        Limits { message_bytes: MESSAGE_BYTES.into(), fragments: u32::MAX, ..Limits::default() };
     let limits = args.steps.limits(limits);
     let builder = args.peers.apply(Context::builder(), limits);
     let mut builder = builder.compression(args.deflate.options());

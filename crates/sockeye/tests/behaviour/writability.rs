@@ -321,6 +321,59 @@ fn an_echo_to_a_peer_that_does_not_read_stops_reading_and_loses_nothing() {
 }
 
 #[test]
+fn what_a_permit_let_in_does_not_stop_reading() {
+    in_every_mode(|mode| {
+        let trace = Trace::default();
+        let long = "x".repeat(1 << 20);
+        let its_long = long.clone();
+        let play = Play::new(&trace)
+            .on_open(|conn| {
+                conn.request_writable();
+                Action::Continue
+            })
+            .on_writable(move |_, permit| {
+                assert!(permit.send(its_long.as_str()).is_none(), "the pipe is choked");
+                Action::Continue
+            });
+        let world = World::new(mode, narrow(Context::builder().protocol(play)));
+        let mut peer = narrow_client(&world);
+        world.pump();
+        assert!(queued(&world) > 512 << 10, "most of it waits");
+        for number in 0..3 {
+            peer.send_without_turns(&Frame::text(&format!("read {number}")).masked());
+            world.pump();
+            assert_eq!(trace.count(&format!("receive#0 read {number}")), 1);
+        }
+        peer.expect_text(&long);
+        (0..3).for_each(|number| peer.expect_text(&format!("read {number}")));
+    });
+}
+
+#[test]
+fn behind_what_a_permit_let_in_there_is_room_for_answers_as_always() {
+    in_every_mode(|mode| {
+        let trace = Trace::default();
+        let play = Play::new(&trace)
+            .on_open(|conn| {
+                conn.request_writable();
+                Action::Continue
+            })
+            .on_writable(move |_, permit| {
+                drop(permit.send("x".repeat(1 << 20)));
+                Action::Continue
+            });
+        let world = World::new(mode, narrow(Context::builder().protocol(play)));
+        let mut peer = narrow_client(&world);
+        world.pump();
+        let bytes: Vec<u8> = (0..2000).flat_map(|i| Frame::text(&numbered(i)).masked()).collect();
+        push(&world, &mut peer, &bytes);
+        assert!(queued(&world) > 512 << 10, "most of it waits");
+        assert_eq!(trace.count("receive#0 "), 66, "1004 bytes each fill 64 KiB");
+        assert_eq!(trace.count("closed"), 0);
+    });
+}
+
+#[test]
 fn pings_from_a_peer_that_does_not_read_fill_no_memory() {
     in_every_mode(|mode| {
         for overflow in [Overflow::Pause, Overflow::Drop, Overflow::Close] {
