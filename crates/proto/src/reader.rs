@@ -15,7 +15,7 @@ use crate::utf8::{Utf8, is_utf8};
 ///    ▲ │ │                           │  │                       │
 ///    │ │ └── header complete, data ──│──┴─▶ Data ───────────────┤ payload used up,
 ///    │ └── header complete, control ─┴────▶ Control ────────────┤ in a message
-///    └───────────────────────────────────────────────────────────┘ payload used up, no message left
+///    └───────────────────────────────────────────────────────────┘ payload used up, none begun
 ///   Close frame or violation, in any stage ──▶ Deaf
 /// ```
 ///
@@ -144,8 +144,8 @@ impl Reader {
     }
 
     /// The short way of [`next`](Self::next) for what most messages are: one frame of less than
-    /// 64 KiB, uncompressed, all of it at the start of `input`. `None`, and nothing done, if this may
-    /// be anything else, which `next` finds out.
+    /// 64 KiB, uncompressed, all of it at the start of `input`. `None`, and nothing done, if this
+    /// may be anything else, which `next` finds out.
     #[inline]
     pub fn whole_message<'b>(
         &mut self,

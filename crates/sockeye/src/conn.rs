@@ -155,8 +155,8 @@ impl State {
     }
 
     /// The short way of [`look`](Self::look) for what most input is: a whole message at its start,
-    /// while nothing keeps it from the application. `None`, and nothing done, if this may be anything
-    /// else.
+    /// while nothing keeps it from the application. `None`, and nothing done, if this may be
+    /// anything else.
     pub(crate) fn whole_message<'b>(
         &mut self,
         id: ConnId,
