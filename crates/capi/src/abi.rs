@@ -1,5 +1,7 @@
-//! Types and numbers of `include/libwebsockets.h`.
+//! Types and numbers of `include/libwebsockets.h` that are the same at every level; the others are
+//! in `level` and `info`.
 
+use crate::level::Protocols;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 /// What C holds for a `struct libwebsocket_context *`: a handle, never dereferenced.
@@ -17,17 +19,6 @@ pub(crate) type Callback = unsafe extern "C" fn(
     len: usize,
 ) -> c_int;
 
-/// `struct libwebsocket_protocols`.
-#[repr(C)]
-pub(crate) struct Protocols {
-    pub(crate) name: *const c_char,
-    pub(crate) callback: Option<Callback>,
-    pub(crate) per_session_data_size: usize,
-    pub(crate) rx_buffer_size: usize,
-    pub(crate) owning_server: ContextHandle,
-    pub(crate) protocol_index: c_int,
-}
-
 /// `struct libwebsocket_extension`.
 #[repr(C)]
 pub(crate) struct Extension {
@@ -37,7 +28,7 @@ pub(crate) struct Extension {
     pub(crate) per_context_private_data: *mut c_void,
 }
 
-/// `struct lws_context_creation_info`.
+/// `struct lws_context_creation_info` of the manual and of 1.23.
 #[repr(C)]
 pub(crate) struct Info {
     pub(crate) port: c_int,
@@ -57,39 +48,6 @@ pub(crate) struct Info {
     pub(crate) ka_interval: c_int,
 }
 
-/// `enum libwebsocket_callback_reasons`: the LWS_CALLBACK_ reasons that this library gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub(crate) enum Reason {
-    Established = 0,
-    ClientConnectionError = 1,
-    ClientFilterPreEstablish = 2,
-    ClientEstablished = 3,
-    Closed = 4,
-    Receive = 5,
-    ClientReceive = 6,
-    ClientReceivePong = 7,
-    ClientWriteable = 8,
-    ServerWriteable = 9,
-    Http = 10,
-    HttpFileCompletion = 11,
-    HttpWriteable = 12,
-    FilterNetworkConnection = 13,
-    FilterProtocolConnection = 14,
-    OpensslLoadExtraClientVerifyCerts = 15,
-    OpensslLoadExtraServerVerifyCerts = 16,
-    OpensslPerformClientCertVerification = 17,
-    ClientAppendHandshakeHeader = 18,
-    ConfirmExtensionOkay = 19,
-    ClientConfirmExtensionSupported = 20,
-    ProtocolInit = 21,
-    ProtocolDestroy = 22,
-    AddPollFd = 23,
-    DelPollFd = 24,
-    SetModePollFd = 25,
-    ClearModePollFd = 26,
-}
-
 /// What OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION gets in `in`: `struct sockeye_certificate`.
 #[repr(C)]
 pub(crate) struct PeerCertificate {
@@ -105,8 +63,20 @@ pub(crate) struct PeerCertificate {
 pub(crate) const REQUIRE_CLIENT_CERT: c_uint = 2;
 /// `LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME`.
 pub(crate) const SKIP_CANONICAL_NAME: c_uint = 4;
+/// `LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT`, since 1.3.
+pub(crate) const ALLOW_NON_SSL: c_uint = 8;
+/// `LWS_SERVER_OPTION_LIBEV`, since 1.3.
+pub(crate) const LIBEV: c_uint = 16;
 /// `LWS_SERVER_OPTION_VALIDATE_UTF8`, which is this library's own.
 pub(crate) const VALIDATE_UTF8: c_uint = 1 << 16;
+
+/// `struct libwebsocket_pollargs`, since 1.3.
+#[repr(C)]
+pub(crate) struct PollArgs {
+    pub(crate) fd: c_int,
+    pub(crate) events: c_int,
+    pub(crate) prev_events: c_int,
+}
 
 /// `LWS_SEND_BUFFER_PRE_PADDING`.
 pub(crate) const PRE_PADDING: usize = 18;
@@ -126,11 +96,7 @@ mod tests {
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn structs_lie_as_the_manual_says() {
-        assert_eq!(
-            (size_of::<Protocols>(), size_of::<Extension>(), size_of::<Info>()),
-            (48, 32, 104)
-        );
-        assert_eq!(offset_of!(Protocols, owning_server), 32);
+        assert_eq!((size_of::<Extension>(), size_of::<Info>()), (32, 104));
         assert_eq!(offset_of!(Info, gid), 64);
         assert_eq!(offset_of!(Info, options), 72);
         assert_eq!(offset_of!(Info, ka_interval), 96);

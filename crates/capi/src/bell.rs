@@ -4,9 +4,10 @@
 //! included: it takes no lock and allocates nothing. A bell is the address range of a context's
 //! protocol array, a bit per protocol, and what wakes the context's loop.
 
-use crate::abi::Protocols;
+use crate::call;
 use crate::context::Ctx;
-use crate::ids::{Shared, WSIS_MAX};
+use crate::ids::{Purpose, Shared, Use, WSIS_MAX};
+use crate::level::Protocols;
 use crate::panic::export;
 use crate::wsi::Kind;
 use std::ffi::{c_int, c_void};
@@ -24,6 +25,10 @@ struct Bell {
     /// The array's address; 0: this bell is nobody's.
     array: AtomicUsize,
     count: AtomicUsize,
+    /// Bytes of an entry, which are more or fewer by level.
+    entry_size: AtomicUsize,
+    /// The context's handle.
+    context: AtomicUsize,
     asked: [AtomicU32; PROTOCOLS_MAX / BITS],
     waker: AtomicPtr<sockeye::Handle>,
     /// How many are looking at `waker` just now: it is not freed before they have gone.
@@ -34,6 +39,8 @@ static TOWER: [Bell; BELLS] = [const {
     Bell {
         array: AtomicUsize::new(0),
         count: AtomicUsize::new(0),
+        entry_size: AtomicUsize::new(1),
+        context: AtomicUsize::new(0),
         asked: [const { AtomicU32::new(0) }; PROTOCOLS_MAX / BITS],
         waker: AtomicPtr::new(std::ptr::null_mut()),
         readers: AtomicUsize::new(0),
@@ -41,13 +48,15 @@ static TOWER: [Bell; BELLS] = [const {
 }; BELLS];
 
 /// Hangs up a bell for a context; its number. `None` if all are taken.
-pub(crate) fn hang(array: *const Protocols, count: usize, waker: sockeye::Handle) -> Option<usize> {
+pub(crate) fn hang(ctx: &Ctx, waker: sockeye::Handle) -> Option<usize> {
     let waker = Box::into_raw(Box::new(waker));
     for (number, bell) in TOWER.iter().enumerate() {
         let null = std::ptr::null_mut();
         if bell.waker.compare_exchange(null, waker, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            bell.count.store(count, Ordering::SeqCst);
-            bell.array.store(array.addr(), Ordering::SeqCst);
+            bell.count.store(ctx.protocols.len(), Ordering::SeqCst);
+            bell.entry_size.store(ctx.level.entry().size, Ordering::SeqCst);
+            bell.context.store(ctx.handle.addr(), Ordering::SeqCst);
+            bell.array.store(ctx.array.addr(), Ordering::SeqCst);
             return Some(number);
         }
     }
@@ -80,8 +89,8 @@ impl Bell {
     fn entry(&self, address: usize) -> Option<usize> {
         let array = self.array.load(Ordering::SeqCst);
         let offset = address.checked_sub(array).filter(|_| array != 0)?;
-        let index = offset / mem::size_of::<Protocols>();
-        let begins = offset % mem::size_of::<Protocols>() == 0;
+        let size = self.entry_size.load(Ordering::SeqCst).max(1);
+        let (index, begins) = (offset / size, offset % size == 0);
         (begins && index < self.count.load(Ordering::SeqCst)).then_some(index)
     }
 
@@ -98,6 +107,21 @@ impl Bell {
         }
         self.readers.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// The context whose array has an entry at `protocol`, for the length of a call, and which entry
+/// that is.
+pub(crate) fn context_of(
+    function: &'static str,
+    protocol: *const Protocols,
+) -> Option<(Use, usize)> {
+    let found = TOWER.iter().find_map(|bell| {
+        let index = bell.entry(protocol.addr())?;
+        Some((bell.context.load(Ordering::SeqCst), index))
+    });
+    let handle = found.map_or(0, |(handle, _)| handle); // 0 is complained of like any other
+    let used = call::context(function, std::ptr::without_provenance_mut(handle), Purpose::Call)?;
+    Some((used, found?.1))
 }
 
 impl Ctx {
@@ -143,9 +167,7 @@ pub(crate) fn ask_from_elsewhere(shared: &Shared, handle: *mut c_void) -> c_int 
         asked.push(handle.addr());
     }
     drop(asked);
-    if let Some(waker) = shared.waker.get() {
-        waker.wake();
-    }
+    shared.wake();
     1
 }
 

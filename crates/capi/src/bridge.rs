@@ -1,10 +1,11 @@
 //! From Sockeye's callbacks to the one callback of C.
 
-use crate::abi::{POST_PADDING, PRE_PADDING, Reason, fd_as_pointer};
+use crate::abi::{POST_PADDING, PRE_PADDING, fd_as_pointer};
 use crate::context::Ctx;
+use crate::level::{Level, Reason};
 use crate::log::say;
 use crate::receive::INFLATED_MAX;
-use crate::tokens::Tokens;
+use crate::tokens::Head;
 use crate::wsi::{Kind, Wsi};
 use sockeye::{
     Action, Answer, BodyPermit, Chunk, CloseCode, Closed, Conn, ConnId, ConnectError, Connections,
@@ -68,20 +69,26 @@ impl Bridge {
     /// A server's handshake, parsed and routed, not answered.
     fn filter(&self, wsi: &Wsi, hello: &Handshake<'_>) -> Result<(), &'static str> {
         let ctx = &self.ctx;
+        let no_memory = "no memory for a session";
+        let size = ctx.protocols[self.index].session_size;
+        if ctx.level >= Level::V123 && !wsi.allocate(size) {
+            return Err(no_memory);
+        }
         let text = hello.headers().get("Sec-WebSocket-Protocol").map(<[u8]>::to_vec);
         let mut text = text.map(|mut text| {
             text.push(0);
             text
         });
-        // The manual passes the text in `user`, releases after it in `in`.
         let pointer = text.as_mut().map_or(null_mut(), |text| text.as_mut_ptr().cast());
         let len = text.as_ref().map_or(0, |text| text.len() - 1);
+        // The manual passes the text in `user`, releases after it in `in`.
+        let user = if ctx.level >= Level::V123 { wsi.user.get() } else { pointer };
         let reason = Reason::FilterProtocolConnection;
-        if ctx.call(self.index, Some(wsi), reason, pointer, (pointer, len)) != 0 {
+        if ctx.call(self.index, Some(wsi), reason, user, (pointer, len)) != 0 {
             return Err("User code denied connection");
         }
-        if !wsi.allocate(ctx.protocols[self.index].session_size) {
-            return Err("no memory for a session");
+        if ctx.level < Level::V123 && !wsi.allocate(size) {
+            return Err(no_memory);
         }
         if hello.is_compressed() {
             let name = c"permessage-deflate".to_owned().into_raw();
@@ -126,12 +133,12 @@ impl Protocol for Bridge {
         let refused = || Reject::new(503, "There is no room.");
         let fd = hello.connections().fd(hello.id()).unwrap_or(-1);
         let wsi = ctx.of_conn(hello.id(), fd).filter(|_| !ctx.is_dying()).ok_or_else(refused)?;
-        let tokens = match hello.role() {
-            Role::Server => Tokens::of_request(hello.target(), hello.headers()),
-            Role::Client => Tokens::of_answer(hello.headers(), &wsi.stash.borrow()),
+        let head = match hello.role() {
+            Role::Server => Head::of_request("GET", hello.target(), hello.headers()),
+            Role::Client => Head::of_answer(hello.headers(), &wsi.stash.borrow()),
         };
-        *ctx.tokens.borrow_mut() = Some((wsi.handle, tokens));
-        let verdict = ctx.lend(hello.connections(), || match hello.role() {
+        wsi.fd.set(fd); // of the addresses that a client tried, the one that was reached
+        let call = || match hello.role() {
             Role::Server => {
                 if !ctx.admits_client(&wsi, hello.connections()) {
                     return Err("the client is not let in");
@@ -142,9 +149,9 @@ impl Protocol for Bridge {
                 self.filter(&wsi, hello)
             }
             Role::Client => self.answered(&wsi, hello),
-        });
-        drop(ctx.tokens.take());
-        match verdict {
+        };
+        let verdict = ctx.lend(hello.connections(), || ctx.with_head(&wsi, head, call));
+        match verdict.flatten() {
             Ok(()) if !ctx.is_dying() => Ok(wsi),
             Ok(()) => Err(refused()),
             Err(why) => {
@@ -164,6 +171,7 @@ impl Protocol for Bridge {
             if wsi.wants.take() {
                 ctx.ask_writable(wsi);
             }
+            ctx.arm_timeout(wsi);
             Verdict::GoOn
         })
     }
@@ -180,9 +188,13 @@ impl Protocol for Bridge {
         })
     }
 
-    /// Set when there is input that the program had stopped.
+    /// Set when there is input that the program had stopped, and for a timeout of the program's.
     fn timer(&mut self, conn: &mut Conn<'_, Self>) -> Action {
         self.about(conn, |ctx, wsi| {
+            if wsi.is_timed_out() {
+                return Verdict::End;
+            }
+            ctx.arm_timeout(wsi);
             let verdict = ctx.go_on_receiving(wsi);
             ctx.hold_back(wsi);
             verdict
@@ -221,6 +233,7 @@ impl Protocol for Bridge {
             if was_open {
                 ctx.call_own(&wsi, Reason::Closed, (null_mut(), 0));
             }
+            ctx.tell_destroyed(&wsi);
         });
         wsi.release();
         ctx.remove(&wsi);
@@ -241,7 +254,8 @@ impl Protocol for Bridge {
             if !ctx.is_dying() {
                 ctx.call_own(&wsi, Reason::ClientConnectionError, (null_mut(), 0));
             }
-            ctx.tell_deleted(&wsi);
+            ctx.tell_all_deleted(&wsi);
+            ctx.tell_destroyed(&wsi);
         });
         wsi.release();
         ctx.remove(&wsi);
@@ -274,11 +288,16 @@ impl Http for HttpBridge {
     type Session = ();
 
     fn request(&mut self, conn: &mut HttpConn<'_, Self>, request: &Request<'_>) -> Answer {
-        if request.method() != "GET" {
-            say!(INFO, "only GET is answered, not {}", request.method());
+        let method = request.method();
+        let ours = methods(self.ctx.level);
+        if !ours.contains(&method) {
+            say!(INFO, "only {} is answered, not {method}", ours.join(", "));
             return Answer::Abort;
         }
         let connections = conn.connections();
+        let has_body = method != "GET" && method != "OPTIONS";
+        let keeps_alive = request.keeps_alive();
+        let head = Head::of_request(method, request.target(), request.headers());
         self.about(conn, Answer::Abort, |ctx, wsi| {
             if !ctx.admits_client(wsi, connections) {
                 return Answer::Abort;
@@ -287,14 +306,42 @@ impl Http for HttpBridge {
                 say!(ERR, "no memory for a session");
                 return Answer::Abort;
             }
-            let mut uri = request.target().as_bytes().to_vec();
-            let len = uri.len();
+            wsi.served.set(true);
+            wsi.keeps_alive.set(keeps_alive);
+            let mut uri = head.uri(ctx.level).as_bytes().to_vec();
             uri.push(0);
-            let tokens = Tokens::of_request(request.target(), request.headers());
-            *ctx.tokens.borrow_mut() = Some((wsi.handle, tokens));
-            let result = ctx.call_own(wsi, Reason::Http, (uri.as_mut_ptr().cast(), len));
-            drop(ctx.tokens.take());
-            if result == 0 { Answer::Raw } else { Answer::End }
+            match ctx.with_head(wsi, head, || ctx.serve(wsi, &mut uri)) {
+                Ok(0) if has_body => Answer::Body,
+                Ok(0) => Answer::Raw,
+                Ok(_) => Answer::End,
+                Err(why) => {
+                    say!(WARN, "{why}");
+                    Answer::Abort
+                }
+            }
+        })
+    }
+
+    /// From 1.3 on: the body of a request, in pieces.
+    fn body(&mut self, conn: &mut HttpConn<'_, Self>, piece: &[u8], last: bool) -> Answer {
+        self.about(conn, Answer::Abort, |ctx, wsi| {
+            let mut bytes = piece.to_vec();
+            bytes.push(0); // for programs that take it for a string
+            let input = (bytes.as_mut_ptr().cast(), piece.len());
+            if !piece.is_empty() && ctx.call_own(wsi, Reason::HttpBody, input) != 0 {
+                return Answer::End;
+            }
+            match last && ctx.call_own(wsi, Reason::HttpBodyCompletion, (null_mut(), 0)) != 0 {
+                true => Answer::End,
+                false if last => Answer::Raw,
+                false => Answer::Body,
+            }
+        })
+    }
+
+    fn timer(&mut self, conn: &mut HttpConn<'_, Self>) -> Action {
+        self.about(conn, Action::Abort, |_, wsi| {
+            if wsi.is_timed_out() { Action::Abort } else { Action::Continue }
         })
     }
 
@@ -312,16 +359,42 @@ impl Http for HttpBridge {
         })
     }
 
-    fn closed(&mut self, _: Connections<'_>, id: ConnId, (): ()) {
-        let wsi = self.ctx.by_conn.borrow().get(&id).cloned();
+    fn closed(&mut self, connections: Connections<'_>, id: ConnId, (): ()) {
+        let ctx = &self.ctx;
+        let wsi = ctx.by_conn.borrow().get(&id).cloned();
         if let Some(wsi) = wsi.filter(|wsi| wsi.kind.get() == Kind::Http) {
             drop(wsi.file.take());
+            ctx.lend(connections, || {
+                ctx.tell_deleted(&wsi);
+                if wsi.served.take() {
+                    ctx.call_own(&wsi, Reason::ClosedHttp, (null_mut(), 0));
+                }
+                ctx.tell_destroyed(&wsi);
+            });
             wsi.release();
         }
     }
 }
 
+/// The methods of the requests that a level tells its programs of.
+fn methods(level: Level) -> &'static [&'static str] {
+    match level {
+        Level::Manual | Level::V123 => &["GET"],
+        Level::V130 => &["GET", "POST", "OPTIONS"],
+        Level::V140 => &["GET", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"],
+    }
+}
+
 impl Ctx {
+    /// FILTER_HTTP_CONNECTION, where there is that, and HTTP. Not zero: the connection ends.
+    fn serve(&self, wsi: &Wsi, uri: &mut [u8]) -> c_int {
+        let input = (uri.as_mut_ptr().cast(), uri.len() - 1);
+        match self.call_own(wsi, Reason::FilterHttpConnection, input) {
+            0 => self.call_own(wsi, Reason::Http, input),
+            denied => denied,
+        }
+    }
+
     /// FILTER_NETWORK_CONNECTION: whether a connection that was just accepted is wanted.
     pub(crate) fn admits(&self, fd: BorrowedFd<'_>) -> bool {
         if self.is_dying() {

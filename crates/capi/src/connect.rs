@@ -1,16 +1,19 @@
 //! Opening connections. At the manual's level the call itself looks the name up and connects, so
-//! that NULL can say that nobody is there.
+//! that NULL can say that nobody is there. From 1.23 on the loop does that, and
+//! CLIENT_CONNECTION_ERROR says it.
 
-use crate::abi::{POST_PADDING, Reason};
+use crate::abi::POST_PADDING;
 use crate::call;
 use crate::context::Ctx;
+use crate::create::proxy_of_text;
 use crate::ids::Purpose;
+use crate::level::{Level, Reason};
 use crate::log::say;
 use crate::panic::export;
 use crate::wsi::{Kind, Stash, Wsi};
 use libc::POLLIN;
-use sockeye::Connect;
 use sockeye::tls::ClientTls;
+use sockeye::{Connect, Proxy};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -41,24 +44,35 @@ struct Wanted<'w> {
 
 impl Ctx {
     fn open_connection(&self, wanted: &Wanted<'_>) -> Result<Rc<Wsi>, String> {
-        let stream = self.reach(wanted)?;
-        let wsi = self.add(Kind::Connecting, stream.as_raw_fd()).ok_or("too many connections")?;
+        let socket = match self.level {
+            Level::Manual => Some(self.reach(wanted)?),
+            Level::V123 | Level::V130 | Level::V140 => None,
+        };
+        let fd = socket.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        let wsi = self.add(Kind::Connecting, fd).ok_or("too many connections")?;
         wsi.has_userdata.set(!wanted.userdata.is_null());
         wsi.user.set(wanted.userdata);
         *wsi.stash.borrow_mut() = Some(Box::new(wanted.stash()));
-        self.tell_add(&wsi, stream.as_raw_fd(), POLLIN);
-        let result = self.request(&wsi, wanted, stream.into());
-        if let Err(error) = result {
+        self.tell_created(&wsi);
+        if socket.is_some() {
+            self.tell_add(&wsi, fd, POLLIN);
+        }
+        let opened = self.compose(&wsi, wanted).and_then(|connect| match socket {
+            Some(socket) => self.begin(&wsi, &connect, Some(socket.into())),
+            None => self.begin(&wsi, &connect, None),
+        });
+        if let Err(error) = opened {
             self.tell_deleted(&wsi);
+            self.tell_destroyed(&wsi);
             self.remove(&wsi);
             return Err(error);
         }
         Ok(wsi)
     }
 
-    /// Makes the request, with what the program adds to it, and sends it.
-    fn request(&self, wsi: &Rc<Wsi>, wanted: &Wanted<'_>, socket: OwnedFd) -> Result<(), String> {
-        let connect = wanted.target()?;
+    /// The request, with what the program adds to it.
+    fn compose(&self, wsi: &Wsi, wanted: &Wanted<'_>) -> Result<Connect, String> {
+        let connect = wanted.target(self.level)?;
         let mut connect = connect.host(wanted.host).compression(self.offers_compression(wsi));
         if let Some(origin) = wanted.origin {
             connect = connect.origin(origin);
@@ -70,21 +84,45 @@ impl Ctx {
         for (name, value) in self.added_headers(wsi)? {
             connect = connect.header(name, value);
         }
+        Ok(connect)
+    }
+
+    /// Begins to open the connection; over a socket that is connected the request is sent.
+    fn begin(
+        &self,
+        wsi: &Rc<Wsi>,
+        connect: &Connect,
+        socket: Option<OwnedFd>,
+    ) -> Result<(), String> {
         // Whatever the answer says, it comes to the first registration: all are the same there.
         let protocol = self.registrations.borrow().first().copied().ok_or("no protocol")?;
-        let opened = self.with(|connections| {
-            let opened = connections.connect_over(socket, &connect, protocol);
-            if let Ok(conn) = opened {
-                connections.is_choked(conn); // sends the request
+        let opened = match socket {
+            Some(socket) => self.with(|connections| {
+                let opened = connections.connect_over(socket, connect, protocol);
+                if let Ok(conn) = opened {
+                    connections.is_choked(conn); // sends the request
+                }
+                opened
+            }),
+            None => {
+                let connect = connect.clone().proxy(self.proxy()?);
+                self.with(|connections| connections.connect(&connect, protocol))
             }
-            opened
-        });
+        };
         let conn = opened
             .ok_or("not possible in FILTER_NETWORK_CONNECTION")?
             .map_err(|e| e.to_string())?;
         self.bind(wsi, conn);
         self.drain();
         Ok(())
+    }
+
+    /// What the loop's connections go through.
+    fn proxy(&self) -> Result<Option<Proxy>, String> {
+        let proxy = self.proxy.borrow();
+        let Some((address, port)) = proxy.as_ref() else { return Ok(None) };
+        let proxy = format!("http://{address}:{port}").parse::<Proxy>();
+        proxy.map(Some).map_err(|error| format!("proxy {address}:{port}: {error}"))
     }
 
     /// CLIENT_CONFIRM_EXTENSION_SUPPORTED, if there is anything to confirm.
@@ -118,10 +156,11 @@ impl Ctx {
 
     /// A TCP connection to the address, or through the proxy.
     fn reach(&self, wanted: &Wanted<'_>) -> Result<TcpStream, String> {
-        let Some((proxy, port)) = &self.proxy else {
+        let proxy = self.proxy.borrow().clone();
+        let Some((proxy, port)) = proxy else {
             return dial(wanted.address, wanted.port);
         };
-        let stream = dial(proxy, *port)?;
+        let stream = dial(&proxy, port)?;
         let ask = format!(
             "CONNECT {}:{} HTTP/1.0\r\nUser-agent: libwebsockets\r\n\r\n",
             wanted.address, wanted.port
@@ -133,19 +172,25 @@ impl Ctx {
 }
 
 impl Wanted<'_> {
-    /// Where it goes. Under TLS the certificate must be for the address that was asked for.
-    fn target(&self) -> Result<Connect, String> {
+    /// Where it goes. Under TLS the certificate must be for the address that was asked for. At the
+    /// manual's level a plain connection is there already.
+    fn target(&self, level: Level) -> Result<Connect, String> {
         let slash = if self.path.starts_with('/') { "" } else { "/" };
-        let Some(tls) = &self.tls else {
+        if self.tls.is_none() && level == Level::Manual {
             let url = format!("ws://localhost{slash}{}", self.path);
             return Connect::to(&url).map_err(|error| format!("path: {error}"));
-        };
+        }
         let host = match bare(self.address) {
             v6 if v6.contains(':') => format!("[{v6}]"),
             name => name.to_owned(),
         };
-        let connect = Connect::to(&format!("wss://{host}{slash}{}", self.path));
-        Ok(connect.map_err(|error| format!("address or path: {error}"))?.tls(tls.clone()))
+        let scheme = if self.tls.is_some() { "wss" } else { "ws" };
+        let url = format!("{scheme}://{host}:{}{slash}{}", self.port, self.path);
+        let connect = Connect::to(&url).map_err(|error| format!("address or path: {error}"))?;
+        Ok(match &self.tls {
+            Some(tls) => connect.tls(tls.clone()),
+            None => connect,
+        })
     }
 
     fn stash(&self) -> Stash {
@@ -273,6 +318,25 @@ fn try_connect(ctx: &Ctx, arguments: Arguments) -> Result<Rc<Wsi>, String> {
 }
 
 export! {
+    /// Since 1.23: clients of this context connect through a "host:port" from now on.
+    fn libwebsocket_set_proxy(context: *mut c_void, proxy: *const c_char) -> c_int {
+        let function = "libwebsocket_set_proxy";
+        let Some(used) = call::context(function, context, Purpose::Call) else { return -1 };
+        // SAFETY: the caller says that it is NULL or a string.
+        let proxy = unsafe { text("the proxy", proxy) };
+        let proxy = proxy.and_then(|text| Ok(text.ok_or("a proxy is needed, NULL was given")?));
+        match proxy.and_then(proxy_of_text) {
+            Ok(proxy) => {
+                *used.ctx().proxy.borrow_mut() = proxy;
+                0
+            }
+            Err(error) => {
+                say!(ERR, "{function}: {error}");
+                -1
+            }
+        }
+    } else -1;
+
     /// Opens a connection; NULL if nobody is there.
     fn libwebsocket_client_connect(
         context: *mut c_void,

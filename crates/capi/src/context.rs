@@ -1,11 +1,12 @@
 //! One C context: Sockeye's context, and what C adds to it.
 
-use crate::abi::{Callback, Protocols, Reason};
+use crate::abi::Callback;
 use crate::ids::{Shared, Table};
+use crate::level::{Level, Protocols, Reason};
 use crate::log::say;
 use crate::service::Watches;
 use crate::tls::Clients;
-use crate::tokens::Tokens;
+use crate::tokens::Head;
 use crate::wsi::{Kind, Wsi};
 use sockeye::{ConnId, Connections, Context, External, ProtocolId};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -29,13 +30,16 @@ pub(crate) struct Protocol {
 pub(crate) struct Ctx {
     pub(crate) handle: *mut c_void,
     pub(crate) shared: Arc<Shared>,
-    /// The program's own array.
+    pub(crate) level: Level,
+    /// The program's own array; its entries are as long as the level says.
     pub(crate) array: *mut Protocols,
     pub(crate) protocols: Vec<Protocol>,
     pub(crate) user: *mut c_void,
     pub(crate) hostname: CString,
     /// A `host:port` that clients connect through.
-    pub(crate) proxy: Option<(String, u16)>,
+    pub(crate) proxy: RefCell<Option<(String, u16)>>,
+    /// By token, how long a header may be; 0 and what is missing: no limit.
+    pub(crate) token_limits: Vec<u16>,
     /// Clients offer permessage-deflate, servers accept it.
     pub(crate) compresses: bool,
     /// Clients have shown a certificate, of which the program is to be asked.
@@ -52,8 +56,8 @@ pub(crate) struct Ctx {
     pub(crate) watches: RefCell<Watches>,
     /// The listening connection, once there is one.
     pub(crate) listener: RefCell<Option<Rc<Wsi>>>,
-    /// Headers that can be asked for at present, and of which connection.
-    pub(crate) tokens: RefCell<Option<(*mut c_void, Tokens)>>,
+    /// The head that can be asked for at present, and of which connection.
+    pub(crate) head: RefCell<Option<(*mut c_void, Head)>>,
     /// The `struct pollfd` that `service_fd` was handed.
     pub(crate) passed: Cell<*mut libc::pollfd>,
     /// The number of its bell.
@@ -72,17 +76,20 @@ impl Ctx {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         table: Table<Rc<Wsi>>,
+        level: Level,
         array: *mut Protocols,
         protocols: Vec<Protocol>,
     ) -> Self {
         Self {
             handle: std::ptr::without_provenance_mut(shared.handle),
             shared: Arc::clone(shared),
+            level,
             array,
             protocols,
             user: null_mut(),
             hostname: CString::default(),
-            proxy: None,
+            proxy: RefCell::new(None),
+            token_limits: Vec::new(),
             compresses: false,
             requires_clients: false,
             clients: OnceCell::new(),
@@ -92,7 +99,7 @@ impl Ctx {
             by_conn: RefCell::default(),
             watches: RefCell::default(),
             listener: RefCell::new(None),
-            tokens: RefCell::new(None),
+            head: RefCell::new(None),
             passed: Cell::new(null_mut()),
             bell: Cell::new(None),
             dying: Cell::new(false),
@@ -107,6 +114,11 @@ impl Ctx {
 
     pub(crate) fn die(&self) {
         self.dying.set(true);
+    }
+
+    /// An entry of the program's array.
+    pub(crate) fn entry(&self, index: usize) -> *mut Protocols {
+        self.array.wrapping_byte_add(index * self.level.entry().size)
     }
 
     /// A connection of this context.
@@ -150,7 +162,22 @@ impl Ctx {
         }
         let wsi = self.add(Kind::Http, fd)?;
         self.bind(&wsi, conn);
+        self.tell_created(&wsi);
+        self.call(0, Some(&wsi), Reason::ServerNewClientInstantiated, null_mut(), (null_mut(), 0));
         Some(wsi)
+    }
+
+    /// WSI_CREATE.
+    pub(crate) fn tell_created(&self, wsi: &Wsi) {
+        wsi.created.set(true);
+        self.call(0, Some(wsi), Reason::WsiCreate, null_mut(), (null_mut(), 0));
+    }
+
+    /// WSI_DESTROY, once, if there was a WSI_CREATE; the last that is said of a connection.
+    pub(crate) fn tell_destroyed(&self, wsi: &Wsi) {
+        if wsi.created.take() {
+            self.call(0, Some(wsi), Reason::WsiDestroy, wsi.user.get(), (null_mut(), 0));
+        }
     }
 
     /// Calls the program back. No `RefCell` may be borrowed here.
@@ -162,18 +189,33 @@ impl Ctx {
         user: *mut c_void,
         input: (*mut c_void, usize),
     ) -> c_int {
+        match reason.number(self.level) {
+            Some(number) => self.call_number(protocol, wsi, number, user, input),
+            None => 0, // there is no such reason at this level
+        }
+    }
+
+    /// The same for a reason of the level's own numbering, or the program's.
+    pub(crate) fn call_number(
+        &self,
+        protocol: usize,
+        wsi: Option<&Wsi>,
+        reason: c_int,
+        user: *mut c_void,
+        input: (*mut c_void, usize),
+    ) -> c_int {
         let Some(callback) = self.protocols.get(protocol).map(|protocol| protocol.callback) else {
             return 0;
         };
         if self.depth.get() >= DEPTH_MAX {
-            say!(ERR, "callbacks in callbacks, {DEPTH_MAX} deep: {reason:?} is left out");
+            say!(ERR, "callbacks in callbacks, {DEPTH_MAX} deep: reason {reason} is left out");
             return 0;
         }
         self.depth.set(self.depth.get() + 1);
         let wsi = wsi.map_or(null_mut(), |wsi| wsi.handle);
         // SAFETY: the program gave this function to be called like this; `input` is valid for the
         // call, or the number that the reason stands for.
-        let result = unsafe { callback(self.handle, wsi, reason as c_int, user, input.0, input.1) };
+        let result = unsafe { callback(self.handle, wsi, reason, user, input.0, input.1) };
         self.depth.set(self.depth.get() - 1);
         result
     }

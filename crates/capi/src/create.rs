@@ -1,7 +1,8 @@
 //! Making and destroying contexts; the manual's 3.1 and 3.9.
 
 use crate::abi::{
-    Info, Protocols, REQUIRE_CLIENT_CERT, Reason, SKIP_CANONICAL_NAME, VALIDATE_UTF8,
+    ALLOW_NON_SSL, ContextHandle, Info, LIBEV, REQUIRE_CLIENT_CERT, SKIP_CANONICAL_NAME,
+    VALIDATE_UTF8,
 };
 use crate::bell::{self, PROTOCOLS_MAX};
 use crate::bridge::{Bridge, HttpBridge};
@@ -9,12 +10,17 @@ use crate::call;
 use crate::context::{Ctx, Protocol};
 use crate::daemon;
 use crate::ids::{self, Purpose, Use};
+use crate::info::{Creation, Info130, Info140, Layout};
+use crate::level::{Level, Protocols, Reason};
 use crate::log::{self, say};
 use crate::panic::export;
 use crate::tls;
+use crate::tokens;
+use crate::util;
 use crate::wsi::Kind;
 use sockeye::tls::ServerTls;
 use sockeye::{Builder, Context, External, Limits, Listen, OriginPolicy, TcpKeepalive};
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -31,7 +37,9 @@ const REQUEST: Duration = Duration::from_secs(60);
 
 /// What the program wants, read once and checked.
 struct Plan {
-    port: u16,
+    level: Level,
+    /// `None`: it does not listen.
+    port: Option<u16>,
     iface: Option<String>,
     array: *mut Protocols,
     protocols: Vec<Protocol>,
@@ -42,6 +50,7 @@ struct Plan {
     ids: (c_int, c_int),
     proxy: Option<(String, u16)>,
     tls: tls::Wanted,
+    token_limits: Vec<u16>,
 }
 
 /// A string of C's; `None` for NULL.
@@ -60,29 +69,31 @@ unsafe fn string(text: *const c_char) -> Option<String> {
 impl Plan {
     /// # Safety
     ///
-    /// `info` and what it points to are as the header says.
-    unsafe fn read(info: &Info) -> Result<Self, String> {
-        let port = u16::try_from(info.port)
-            .map_err(|_| format!("port {} is none: it must be 0 to 65535", info.port))?;
-        let seconds = |value: c_int| u64::try_from(value).unwrap_or(0);
-        let keepalive = (info.ka_time > 0).then(|| TcpKeepalive {
-            time: Duration::from_secs(seconds(info.ka_time)),
-            interval: Duration::from_secs(seconds(info.ka_interval).max(1)),
-            probes: seconds(info.ka_probes).clamp(1, 127) as u32,
-        });
+    /// `creation` and what it points to are as the header says.
+    unsafe fn read(creation: &Creation) -> Result<Self, String> {
+        let Creation { level, info, .. } = creation;
+        let port = port_of(info.port, *level)?;
+        refuse_what_is_not_here(creation)?;
         Ok(Self {
+            level: *level,
             port,
             // SAFETY: by the caller's word.
             iface: unsafe { string(info.iface) },
             array: info.protocols,
             // SAFETY: by the caller's word.
-            protocols: unsafe { read_protocols(info.protocols)? },
+            protocols: unsafe { read_protocols(info.protocols, *level)? },
             compresses: !info.extensions.is_null(),
-            keepalive,
+            keepalive: keepalive_of(info),
             options: info.options,
             user: info.user,
             ids: (info.gid, info.uid),
-            proxy: proxy_of_environment()?,
+            // SAFETY: by the caller's word.
+            proxy: match unsafe { proxy_of(creation)? } {
+                Some(proxy) => Some(proxy),
+                None => proxy_of_environment()?,
+            },
+            // SAFETY: by the caller's word.
+            token_limits: unsafe { token_limits(creation) },
             // SAFETY: by the caller's word.
             tls: unsafe { tls::Wanted::read(info)? },
         })
@@ -122,14 +133,12 @@ impl Plan {
     }
 
     fn listen(&self, engine: &mut Context<External>, tls: Option<&ServerTls>) -> io::Result<()> {
-        if self.port == 0 {
-            return Ok(());
-        }
+        let Some(port) = self.port else { return Ok(()) };
         let mut place = match self.iface.as_deref() {
-            None => Listen::at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port))),
+            None => Listen::at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
             Some(text) => match text.parse::<IpAddr>() {
-                Ok(ip) => Listen::at(SocketAddr::new(ip, self.port)),
-                Err(_) => Listen::interface(text, self.port),
+                Ok(ip) => Listen::at(SocketAddr::new(ip, port)),
+                Err(_) => Listen::interface(text, port),
             },
         };
         if let Some(tls) = tls {
@@ -138,14 +147,14 @@ impl Plan {
         let listening = engine.listen_at(&place);
         listening.map(drop).map_err(|error| {
             let number = error.raw_os_error().unwrap_or(0);
-            let text = format!("ERROR on binding to port {} ({number} {error})", self.port);
+            let text = format!("ERROR on binding to port {port} ({number} {error})");
             io::Error::new(error.kind(), text)
         })
     }
 
     /// Whether its clients must show certificates.
     fn requires_clients(&self) -> bool {
-        self.port != 0 && self.tls.is_secure() && self.options & REQUIRE_CLIENT_CERT != 0
+        self.port.is_some() && self.tls.is_secure() && self.options & REQUIRE_CLIENT_CERT != 0
     }
 
     /// setgid, then setuid; what fails is only warned of.
@@ -166,14 +175,14 @@ impl Plan {
 /// # Safety
 ///
 /// NULL, or an array that ends with an entry whose callback is NULL.
-unsafe fn read_protocols(array: *const Protocols) -> Result<Vec<Protocol>, String> {
+unsafe fn read_protocols(array: *const Protocols, level: Level) -> Result<Vec<Protocol>, String> {
     if array.is_null() {
         return Err("protocols are needed, NULL was given".into());
     }
     let mut all = Vec::new();
     loop {
         // SAFETY: the array goes on until the end that has not been met.
-        let entry = unsafe { &*array.add(all.len()) };
+        let entry = unsafe { &*array.byte_add(all.len() * level.entry().size) };
         let Some(callback) = entry.callback else { break };
         if all.len() == PROTOCOLS_MAX {
             return Err(format!("more than {PROTOCOLS_MAX} protocols, or an array without end"));
@@ -189,13 +198,79 @@ unsafe fn read_protocols(array: *const Protocols) -> Result<Vec<Protocol>, Strin
     if all.is_empty() { Err("the protocol array is empty".into()) } else { Ok(all) }
 }
 
-/// `http_proxy`, as `address:port`; port 0 is none.
-fn proxy_of_environment() -> Result<Option<(String, u16)>, String> {
-    let Some(text) = std::env::var_os("http_proxy") else { return Ok(None) };
-    let text = text.to_string_lossy();
-    if text.is_empty() {
+/// `port` of the creation info; `None` if the context is not to listen.
+fn port_of(port: c_int, level: Level) -> Result<Option<u16>, String> {
+    if port == level.no_listen() {
         return Ok(None);
     }
+    u16::try_from(port).map(Some).map_err(|_| format!("port {port} is none: it must be 0 to 65535"))
+}
+
+/// What creation info may ask for since 1.3 and 1.4, and cannot be had.
+fn refuse_what_is_not_here(creation: &Creation) -> Result<(), String> {
+    let options = if creation.level >= Level::V130 { creation.info.options } else { 0 };
+    let why = if options & LIBEV != 0 {
+        "LWS_SERVER_OPTION_LIBEV: there is no libev in this library; use the poll callbacks"
+    } else if options & ALLOW_NON_SSL != 0 {
+        "LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT: a port speaks TLS or does not; use two"
+    } else if !creation.key_password.is_null() {
+        "ssl_private_key_password: keys that are encrypted are not read; decrypt the file"
+    } else if !creation.provided_client_ssl_ctx.is_null() {
+        "provided_client_ssl_ctx: that is OpenSSL's, which is not in this library"
+    } else {
+        return Ok(());
+    };
+    Err(why.into())
+}
+
+fn keepalive_of(info: &Info) -> Option<TcpKeepalive> {
+    let seconds = |value: c_int| u64::try_from(value).unwrap_or(0);
+    (info.ka_time > 0).then(|| TcpKeepalive {
+        time: Duration::from_secs(seconds(info.ka_time)),
+        interval: Duration::from_secs(seconds(info.ka_interval).max(1)),
+        probes: seconds(info.ka_probes).clamp(1, 127) as u32,
+    })
+}
+
+/// The limits of headers, one for each token of the level.
+///
+/// # Safety
+///
+/// NULL, or as many as that.
+unsafe fn token_limits(creation: &Creation) -> Vec<u16> {
+    if creation.token_limits.is_null() {
+        return Vec::new();
+    }
+    let count = tokens::of_level(creation.level).len();
+    // SAFETY: by the caller's word.
+    unsafe { std::slice::from_raw_parts(creation.token_limits, count) }.to_vec()
+}
+
+/// `http_proxy_address` and `http_proxy_port`, the address perhaps with a port of its own.
+///
+/// # Safety
+///
+/// NULL, or a string.
+unsafe fn proxy_of(creation: &Creation) -> Result<Option<(String, u16)>, String> {
+    let (address, port) = creation.proxy;
+    // SAFETY: by the caller's word.
+    let Some(address) = (unsafe { string(address) }) else { return Ok(None) };
+    match u16::try_from(port) {
+        Ok(0) => proxy_of_text(&address),
+        Ok(port) => proxy_of_text(&format!("{address}:{port}")),
+        Err(_) => Err(format!("http_proxy_port {port} is none: it must be 0 to 65535")),
+    }
+}
+
+/// The variable `http_proxy`.
+fn proxy_of_environment() -> Result<Option<(String, u16)>, String> {
+    let text = std::env::var_os("http_proxy").unwrap_or_default();
+    let text = text.to_string_lossy();
+    if text.is_empty() { Ok(None) } else { proxy_of_text(&text) }
+}
+
+/// A proxy, as `address:port`; port 0 is none.
+pub(crate) fn proxy_of_text(text: &str) -> Result<Option<(String, u16)>, String> {
     let (address, port) = text.split_once(':').ok_or("http_proxy needs to be ads:port")?;
     let digits = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
     let port: u16 = port[..digits].parse().unwrap_or(0);
@@ -233,16 +308,16 @@ fn survive_sigpipe() {
 /// # Safety
 ///
 /// As [`Plan::read`].
-unsafe fn create(info: &Info) -> Result<*mut c_void, String> {
+unsafe fn create(creation: &Creation) -> Result<*mut c_void, String> {
     log::join_sockeye();
     say!(NOTICE, "Initial logging level {}", log::levels());
     // SAFETY: the version is a string.
-    let version = unsafe { CStr::from_ptr(crate::util::lws_get_library_version()) };
+    let version = unsafe { CStr::from_ptr(util::lws_get_library_version()) };
     say!(NOTICE, "Library version: {}", version.to_string_lossy());
     say!(NOTICE, " Started with daemon pid {}", daemon::PID.load(Ordering::SeqCst));
     survive_sigpipe();
     // SAFETY: by the caller's word.
-    let plan = unsafe { Plan::read(info)? };
+    let plan = unsafe { Plan::read(creation)? };
     tell_of_tls(&plan);
     let used = build(plan)?;
     Ok(used.ctx().handle)
@@ -253,19 +328,36 @@ fn tell_of_tls(plan: &Plan) {
         return say!(NOTICE, " Compiled without SSL support");
     }
     say!(NOTICE, " Compiled with SSL support (rustls)");
-    if plan.port != 0 {
+    if plan.port.is_some() {
         let mode = if plan.tls.is_secure() { "SSL" } else { "non-SSL" };
         say!(NOTICE, " Using {mode} mode");
     }
 }
 
+/// # Safety
+///
+/// `info` is NULL, or it and what it points to are as the header of that level says.
+unsafe fn create_at<I: Layout>(level: Level, info: *const I) -> *mut c_void {
+    // SAFETY: by the caller's word.
+    let Some(info) = (unsafe { info.as_ref() }) else {
+        say!(ERR, "libwebsocket_create_context: creation info is needed, NULL was given");
+        return null_mut();
+    };
+    // SAFETY: by the caller's word.
+    unsafe { create(&info.read(level)) }.unwrap_or_else(|error| {
+        say!(ERR, "libwebsocket_create_context: {error}");
+        null_mut()
+    })
+}
+
 fn build(mut plan: Plan) -> Result<Use, String> {
     let protocols = std::mem::take(&mut plan.protocols);
     let used = ids::register(|shared, table| {
-        let mut ctx = Ctx::new(shared, table, plan.array, protocols);
+        let mut ctx = Ctx::new(shared, table, plan.level, plan.array, protocols);
         ctx.user = plan.user;
         ctx.hostname = hostname(plan.options);
-        ctx.proxy = plan.proxy.take();
+        ctx.proxy = RefCell::new(plan.proxy.take());
+        ctx.token_limits = std::mem::take(&mut plan.token_limits);
         ctx.compresses = plan.compresses;
         ctx.requires_clients = plan.requires_clients();
         Rc::new(ctx)
@@ -280,28 +372,31 @@ fn build(mut plan: Plan) -> Result<Use, String> {
 }
 
 fn start(ctx: &Rc<Ctx>, plan: &Plan) -> Result<(), String> {
-    let clients = plan.tls.clients(ctx, plan.port != 0)?;
-    let tls = if plan.port == 0 { None } else { plan.tls.server(ctx)? };
+    let clients = plan.tls.clients(ctx, plan.port.is_some())?;
+    let tls = if plan.port.is_some() { plan.tls.server(ctx)? } else { None };
     // No one else can have set it: the context is new.
     let _ = ctx.clients.set(clients);
     let engine = plan.builder(ctx).build_external();
     let mut engine = engine.map_err(|error| error.to_string())?;
     plan.listen(&mut engine, tls.as_ref()).map_err(|error| error.to_string())?;
     let _ = ctx.shared.waker.set(engine.handle());
-    ctx.bell.set(bell::hang(ctx.array, ctx.protocols.len(), engine.handle()));
+    ctx.bell.set(bell::hang(ctx, engine.handle()));
     if ctx.bell.get().is_none() {
         return Err("too many contexts".into());
     }
     *ctx.engine.borrow_mut() = Some(engine);
-    if plan.port != 0 {
-        say!(NOTICE, " Listening on port {}", plan.port);
+    if let Some(port) = plan.port {
+        say!(NOTICE, " Listening on port {port}");
     }
     plan.change_ids();
     for index in 0..ctx.protocols.len() {
-        // SAFETY: the array has that many entries, and is the library's to write to.
-        let entry = unsafe { &mut *ctx.array.add(index) };
-        entry.owning_server = ctx.handle;
-        entry.protocol_index = index as c_int;
+        let (entry, layout) = (ctx.entry(index), ctx.level.entry());
+        // SAFETY: the array has that many entries of that layout, and is the library's to write
+        // to.
+        unsafe {
+            entry.byte_add(layout.owner).cast::<ContextHandle>().write(ctx.handle);
+            entry.byte_add(layout.index).cast::<c_int>().write(index as c_int);
+        }
     }
     ctx.drain();
     for index in 0..ctx.protocols.len() {
@@ -343,16 +438,26 @@ pub(crate) fn finish_destroy(ctx: &Rc<Ctx>) {
 export! {
     /// Makes a context; NULL on failure.
     fn libwebsocket_create_context(info: *const Info) -> *mut c_void {
-        // SAFETY: NULL, or the caller says that it is one.
-        let Some(info) = (unsafe { info.as_ref() }) else {
-            say!(ERR, "libwebsocket_create_context: creation info is needed, NULL was given");
-            return null_mut();
-        };
-        // SAFETY: the caller says that what it points to is as the header says.
-        unsafe { create(info) }.unwrap_or_else(|error| {
-            say!(ERR, "libwebsocket_create_context: {error}");
-            null_mut()
-        })
+        // SAFETY: what the header asks of the caller.
+        unsafe { create_at(Level::Manual, info) }
+    } else null_mut();
+
+    /// The same for programs of 1.23.
+    fn libwebsocket_create_context_123(info: *const Info) -> *mut c_void {
+        // SAFETY: as above.
+        unsafe { create_at(Level::V123, info) }
+    } else null_mut();
+
+    /// The same for programs of 1.3.
+    fn libwebsocket_create_context_130(info: *const Info130) -> *mut c_void {
+        // SAFETY: as above.
+        unsafe { create_at(Level::V130, info) }
+    } else null_mut();
+
+    /// The same for programs of 1.4.
+    fn libwebsocket_create_context_140(info: *const Info140) -> *mut c_void {
+        // SAFETY: as above.
+        unsafe { create_at(Level::V140, info) }
     } else null_mut();
 
     /// Destroys a context; inside one of its callbacks, once that has returned.

@@ -1,10 +1,11 @@
 //! Serving files (manual, "Serving http files").
 
-use crate::abi::Reason;
 use crate::call;
 use crate::context::Ctx;
+use crate::level::{Level, Reason};
 use crate::log::say;
 use crate::panic::export;
+use crate::write::bytes;
 use crate::wsi::{Kind, Wsi};
 use sockeye::{ConnId, SendError};
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
@@ -12,7 +13,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 /// A file is sent in pieces of this many bytes.
 const PIECE: usize = 4096;
@@ -22,6 +23,13 @@ pub(crate) struct Transfer {
     file: File,
     /// Bytes that were announced and are still to be sent.
     left: u64,
+}
+
+/// What of the head of a file's answer comes from the program.
+struct Extra<'e> {
+    content_type: &'e CStr,
+    /// Whole header lines.
+    other: &'e [u8],
 }
 
 /// What sending a piece came to.
@@ -36,7 +44,7 @@ enum Step {
 
 impl Ctx {
     /// Answers with a file. Negative or positive: end the connection.
-    fn serve_file(&self, wsi: &Wsi, conn: ConnId, path: &Path, content_type: &CStr) -> c_int {
+    fn serve_file(&self, wsi: &Wsi, conn: ConnId, path: &Path, headers: &Extra<'_>) -> c_int {
         let opened = File::open(path).and_then(|file| {
             let about = file.metadata()?;
             if about.is_file() {
@@ -56,13 +64,23 @@ impl Ctx {
             }
         };
         let mut head = b"HTTP/1.0 200 OK\r\nServer: libwebsockets\r\nContent-Type: ".to_vec();
-        head.extend_from_slice(content_type.to_bytes());
-        head.extend_from_slice(format!("\r\nContent-Length: {len}\r\n\r\n").as_bytes());
+        head.extend_from_slice(headers.content_type.to_bytes());
+        head.extend_from_slice(format!("\r\nContent-Length: {len}\r\n").as_bytes());
+        head.extend_from_slice(headers.other);
+        head.extend_from_slice(b"\r\n");
         if self.send_raw(conn, &head).is_err() {
             return -1;
         }
         *wsi.file.borrow_mut() = Some(Transfer { file, left: len });
-        self.transfer(wsi)
+        self.transfer_asked_for(wsi)
+    }
+
+    /// [`transfer`](Self::transfer) in a call of the program's: from 1.23 on that is told of the
+    /// file's end by a positive number.
+    fn transfer_asked_for(&self, wsi: &Wsi) -> c_int {
+        let result = self.transfer(wsi);
+        let is_done = wsi.file.borrow().is_none();
+        if result == 0 && is_done && self.level >= Level::V123 { 1 } else { result }
     }
 
     /// Sends of the file what the socket takes, and says so at its end.
@@ -112,9 +130,50 @@ impl Ctx {
         Ok(Step::More)
     }
 
-    fn send_raw(&self, conn: ConnId, bytes: &[u8]) -> Result<(), SendError> {
+    pub(crate) fn send_raw(&self, conn: ConnId, bytes: &[u8]) -> Result<(), SendError> {
         self.with(|connections| connections.send_raw(conn, bytes)).unwrap_or(Err(SendError::Closed))
     }
+}
+
+/// What `libwebsockets_serve_http_file` is given at any level.
+struct FileAnswer {
+    file: *const c_char,
+    content_type: *const c_char,
+    other: *const c_char,
+    /// `None`: `other` ends with a zero.
+    other_len: Option<c_int>,
+}
+
+/// # Safety
+///
+/// All are NULL or what the header says.
+unsafe fn serve(context: *mut c_void, wsi: *mut c_void, answer: &FileAnswer) -> c_int {
+    let function = "libwebsockets_serve_http_file";
+    let FileAnswer { file, content_type, other, other_len } = *answer;
+    if file.is_null() || content_type.is_null() {
+        say!(ERR, "{function}: file and content type are needed, NULL was given");
+        return -1;
+    }
+    // SAFETY: by the caller's word.
+    let (file, content_type) = unsafe { (CStr::from_ptr(file), CStr::from_ptr(content_type)) };
+    let other = match other_len {
+        _ if other.is_null() => Some(&[][..]),
+        // SAFETY: by the caller's word.
+        None => Some(unsafe { CStr::from_ptr(other) }.to_bytes()),
+        Some(len) => usize::try_from(len).ok().and_then(|len| bytes(function, other.cast(), len)),
+    };
+    let Some(other) = other else { return -1 };
+    let Some((used, wsi)) = call::wsi_in(function, context, wsi) else { return -1 };
+    let ctx = used.ctx();
+    let usable = ctx.is_usable(&wsi) && wsi.kind.get() == Kind::Http;
+    let Some(conn) = wsi.conn.get().filter(|_| usable) else {
+        say!(ERR, "{function}: the connection is not at an HTTP request");
+        return -1;
+    };
+    let path = Path::new(OsStr::from_bytes(file.to_bytes()));
+    let result = ctx.serve_file(&wsi, conn, path, &Extra { content_type, other });
+    ctx.drain();
+    result
 }
 
 export! {
@@ -125,24 +184,35 @@ export! {
         file: *const c_char,
         content_type: *const c_char,
     ) -> c_int {
-        let function = "libwebsockets_serve_http_file";
-        if file.is_null() || content_type.is_null() {
-            say!(ERR, "{function}: file and content type are needed, NULL was given");
-            return -1;
-        }
-        // SAFETY: the caller says that both are strings.
-        let (file, content_type) = unsafe { (CStr::from_ptr(file), CStr::from_ptr(content_type)) };
-        let Some((used, wsi)) = call::wsi_in(function, context, wsi) else { return -1 };
-        let ctx = used.ctx();
-        let usable = ctx.is_usable(&wsi) && wsi.kind.get() == Kind::Http;
-        let Some(conn) = wsi.conn.get().filter(|_| usable) else {
-            say!(ERR, "{function}: the connection is not at an HTTP request");
-            return -1;
-        };
-        let result =
-            ctx.serve_file(&wsi, conn, Path::new(OsStr::from_bytes(file.to_bytes())), content_type);
-        ctx.drain();
-        result
+        let answer = FileAnswer { file, content_type, other: null(), other_len: None };
+        // SAFETY: what the header asks of the caller.
+        unsafe { serve(context, wsi, &answer) }
+    } else -1;
+
+    /// The same for programs of 1.3: with more headers, whole lines of them.
+    fn libwebsockets_serve_http_file_130(
+        context: *mut c_void,
+        wsi: *mut c_void,
+        file: *const c_char,
+        content_type: *const c_char,
+        other: *const c_char,
+    ) -> c_int {
+        // SAFETY: as above.
+        unsafe { serve(context, wsi, &FileAnswer { file, content_type, other, other_len: None }) }
+    } else -1;
+
+    /// The same for programs of 1.4, which say how long the headers are.
+    fn libwebsockets_serve_http_file_140(
+        context: *mut c_void,
+        wsi: *mut c_void,
+        file: *const c_char,
+        content_type: *const c_char,
+        other: *const c_char,
+        other_len: c_int,
+    ) -> c_int {
+        let other_len = Some(other_len);
+        // SAFETY: as above.
+        unsafe { serve(context, wsi, &FileAnswer { file, content_type, other, other_len }) }
     } else -1;
 
     /// Goes on with a file by hand.
@@ -156,6 +226,6 @@ export! {
             say!(ERR, "{function}: no file is under way on this connection");
             return 1;
         }
-        used.ctx().transfer(&wsi)
+        used.ctx().transfer_asked_for(&wsi)
     } else 1;
 }

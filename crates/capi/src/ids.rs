@@ -124,6 +124,15 @@ unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
+impl Shared {
+    /// Wakes the context's loop, from any thread.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake();
+        }
+    }
+}
+
 #[derive(Default)]
 struct Owner {
     /// The thread that services the context.

@@ -6,11 +6,13 @@
 //! |---|---|
 //! | `ids` | handles: what a program holds instead of addresses, and which thread may use them |
 //! | `context` | one C context: Sockeye's context and what C adds to it |
+//! | `level`, `info` | what is different from release to release |
 //! | `create` | making and destroying contexts |
 //! | `service` | the loop, built in and external; poll callbacks |
 //! | `bridge` | from Sockeye's callbacks to the one callback of C |
 //! | `wsi` | one connection: its session memory, what it has received |
-//! | `write`, `http`, `connect`, `tokens`, `query` | what programs ask of connections |
+//! | `write`, `http`, `answer`, `connect`, `timeout`, `tokens`, `query` | what programs ask of connections |
+//! | `all` | what they ask of all connections of a protocol |
 //! | `tls` | certificates and CAs: the context's own, and what is asked about the peer's |
 //! | `bell` | what other threads and signal handlers may ask |
 //! | `log`, `util`, `daemon` | what needs no context |
@@ -22,6 +24,8 @@
 //! * No `RefCell` stays borrowed while a callback of the program runs.
 
 mod abi;
+mod all;
+mod answer;
 mod bell;
 mod bridge;
 mod call;
@@ -31,12 +35,15 @@ mod create;
 mod daemon;
 mod http;
 mod ids;
+mod info;
+mod level;
 mod log;
 mod memory;
 mod panic;
 mod query;
 mod receive;
 mod service;
+mod timeout;
 mod tls;
 mod tokens;
 mod util;

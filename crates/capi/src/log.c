@@ -1,5 +1,6 @@
 /*
- * The part of logging that only C can say: a function with `...`. `_lws_log` in log.rs jumps here.
+ * The part of logging that only C can say: a function with `...`. `_lws_log` and
+ * `_lws_logv` in log.rs jump here.
  */
 
 #include <stdarg.h>
@@ -8,18 +9,23 @@
 int sockeye_log_wants(int filter);
 void sockeye_log_line(int filter, const char *line);
 void sockeye_log_format(int filter, const char *format, ...);
+void sockeye_log_list(int filter, const char *format, va_list arguments);
 
-void sockeye_log_format(int filter, const char *format, ...)
+void sockeye_log_list(int filter, const char *format, va_list arguments)
 {
 	char line[256];
-	va_list arguments;
-	int length;
 
 	if (!format || !sockeye_log_wants(filter))
 		return;
-	va_start(arguments, format);
-	length = vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	if (length >= 0)
+	if (vsnprintf(line, sizeof(line), format, arguments) >= 0)
 		sockeye_log_line(filter, line);
+}
+
+void sockeye_log_format(int filter, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	sockeye_log_list(filter, format, arguments);
+	va_end(arguments);
 }

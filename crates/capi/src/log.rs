@@ -163,23 +163,45 @@ fn hex_row(offset: usize, bytes: &[u8]) -> String {
 unsafe extern "C" {
     /// In `log.c`; takes what `printf` takes.
     fn sockeye_log_format(filter: c_int, format: *const c_char, ...);
+    /// In `log.c` too; takes what `vprintf` takes.
+    fn sockeye_log_list(filter: c_int, format: *const c_char, ...);
 }
 
-/// `void _lws_log(int filter, const char *format, ...)`: Rust cannot define a function with `...`,
-/// so this passes registers and stack on as they are.
-///
-/// # Safety
-///
-/// What `printf` asks of its caller.
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-pub(crate) unsafe extern "C" fn _lws_log() {
-    #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-    std::arch::naked_asm!("jmp {}", sym sockeye_log_format);
-    #[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
-    std::arch::naked_asm!("b {}", sym sockeye_log_format);
-    #[cfg(any(target_arch = "riscv64", target_arch = "riscv32"))]
-    std::arch::naked_asm!("tail {}", sym sockeye_log_format);
+/// Defines exports that pass registers and stack on as they are to a function of `log.c`.
+macro_rules! pass_on {
+    ($($(#[$meta:meta])* fn $name:ident => $target:ident;)*) => {
+        $(
+            $(#[$meta])*
+            #[unsafe(no_mangle)]
+            #[unsafe(naked)]
+            pub(crate) unsafe extern "C" fn $name() {
+                #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+                std::arch::naked_asm!("jmp {}", sym $target);
+                #[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
+                std::arch::naked_asm!("b {}", sym $target);
+                #[cfg(any(target_arch = "riscv64", target_arch = "riscv32"))]
+                std::arch::naked_asm!("tail {}", sym $target);
+            }
+        )*
+    };
+}
+
+pass_on! {
+    /// `void _lws_log(int filter, const char *format, ...)`: Rust cannot define a function with
+    /// `...`.
+    ///
+    /// # Safety
+    ///
+    /// What `printf` asks of its caller.
+    fn _lws_log => sockeye_log_format;
+
+    /// `void _lws_logv(int filter, const char *format, va_list arguments)`, since 1.4: nor has
+    /// Rust a stable `va_list`.
+    ///
+    /// # Safety
+    ///
+    /// What `vprintf` asks of its caller.
+    fn _lws_logv => sockeye_log_list;
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What programs ask about connections and contexts.
 
-use crate::abi::Protocols;
 use crate::call;
 use crate::ids::Purpose;
+use crate::level::Protocols;
 use crate::log::say;
 use crate::panic::export;
 use crate::wsi::PieceInfo;
@@ -27,7 +27,7 @@ export! {
         let Some((used, wsi)) = call::wsi("libwebsockets_get_protocol", wsi) else {
             return null();
         };
-        used.ctx().array.wrapping_add(wsi.protocol.get())
+        used.ctx().entry(wsi.protocol.get())
     } else null();
 
     /// The descriptor of a connection, for looking at.
@@ -54,6 +54,35 @@ export! {
     fn lws_frame_is_binary(wsi: *mut c_void) -> c_int {
         c_int::from(piece("lws_frame_is_binary", wsi).is_binary)
     } else 0;
+
+    /// Since 1.4: how much the peer lets us write. Only HTTP/2 would have a limit.
+    fn lws_get_peer_write_allowance(wsi: *mut c_void) -> usize {
+        match call::wsi("lws_get_peer_write_allowance", wsi) {
+            Some(_) => usize::MAX,
+            None => 0,
+        }
+    } else 0;
+
+    /// Since 1.4: whether some of what was written waits for the socket.
+    fn lws_partial_buffered(wsi: *mut c_void) -> c_int {
+        let Some((used, wsi)) = call::wsi("lws_partial_buffered", wsi) else { return 0 };
+        let conn = wsi.conn.get();
+        let info = conn.and_then(|conn| used.ctx().with(|all| all.info(conn)).flatten());
+        c_int::from(info.is_some_and(|info| info.queued > 0))
+    } else 0;
+
+    /// Since 1.4: whether a connection is encrypted.
+    fn lws_is_ssl(wsi: *mut c_void) -> c_int {
+        let Some((used, wsi)) = call::wsi("lws_is_ssl", wsi) else { return 0 };
+        let conn = wsi.conn.get();
+        let tls = conn.and_then(|conn| used.ctx().with(|all| all.tls(conn)).flatten());
+        c_int::from(tls.is_some())
+    } else 0;
+
+    /// Since 1.4: nothing. What the library allocates is Rust's, which has its own allocator.
+    fn lws_set_allocator(allocate: *const c_void) {
+        let _ = allocate;
+    } else ();
 
     /// The name of this machine.
     fn libwebsocket_canonical_hostname(context: *mut c_void) -> *const c_char {

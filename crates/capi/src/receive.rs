@@ -5,9 +5,10 @@
 //! remains of the frame is known. A program that stops receiving in the middle gets the rest when
 //! it goes on.
 
-use crate::abi::{POST_PADDING, PRE_PADDING, Reason};
+use crate::abi::{POST_PADDING, PRE_PADDING};
 use crate::bridge::Verdict;
 use crate::context::Ctx;
+use crate::level::Reason;
 use crate::wsi::{PieceInfo, Wsi};
 use sockeye::{Chunk, MessageKind};
 use std::mem;

@@ -4,10 +4,11 @@
 //! watched lies in [`Watches`], beside what the program was told of it: that differs where the
 //! manual's poll callbacks say something earlier, or no longer, or in another order.
 
-use crate::abi::{Reason, fd_as_pointer};
+use crate::abi::{PollArgs, fd_as_pointer};
 use crate::call;
 use crate::context::Ctx;
-use crate::ids::Purpose;
+use crate::ids::{self, Purpose, complain};
+use crate::level::{Level, Reason};
 use crate::log::say;
 use crate::panic::export;
 use crate::wsi::{Kind, Wsi};
@@ -16,6 +17,7 @@ use sockeye::{Change, Interest, Readiness};
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::io;
+use std::ptr::null_mut;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -35,6 +37,15 @@ struct Told {
     wsi: Rc<Wsi>,
     /// DEL_POLL_FD has been called; the descriptor is open until Sockeye forgets it.
     deleted: bool,
+}
+
+/// What is told of a descriptor.
+struct Shift {
+    fd: c_int,
+    /// The events that the reason is about.
+    events: c_short,
+    before: c_short,
+    after: c_short,
 }
 
 impl Watches {
@@ -102,6 +113,7 @@ impl Ctx {
                     None => self.own_descriptor(fd),
                 };
                 if let Some(wsi) = wsi {
+                    wsi.fd.set(fd); // a client that looks for its server may have had others
                     self.tell_add(&wsi, fd, events);
                 }
             }
@@ -123,7 +135,7 @@ impl Ctx {
     pub(crate) fn tell_add(&self, wsi: &Rc<Wsi>, fd: c_int, events: c_short) {
         let told = Told { events, wsi: Rc::clone(wsi), deleted: false };
         self.watches.borrow_mut().told.insert(fd, told);
-        self.call_poll(wsi, Reason::AddPollFd, fd, events);
+        self.call_poll(wsi, Reason::AddPollFd, &Shift { fd, events, before: 0, after: events });
     }
 
     /// Lets the program set and clear what differs from `events`.
@@ -133,11 +145,17 @@ impl Ctx {
         let before = std::mem::replace(&mut told.events, events);
         let wsi = Rc::clone(&told.wsi);
         drop(watches);
-        if before & !events != 0 {
-            self.call_poll(&wsi, Reason::ClearModePollFd, fd, before & !events);
+        if before == events {
+            return;
         }
-        if events & !before != 0 {
-            self.call_poll(&wsi, Reason::SetModePollFd, fd, events & !before);
+        let (cleared, set) = (before & !events, events & !before);
+        if cleared != 0 || self.level >= Level::V130 {
+            let change = Shift { fd, events: cleared, before, after: events };
+            self.call_poll(&wsi, Reason::ClearModePollFd, &change);
+        }
+        if set != 0 && self.level < Level::V130 {
+            let change = Shift { fd, events: set, before, after: events };
+            self.call_poll(&wsi, Reason::SetModePollFd, &change);
         }
     }
 
@@ -146,9 +164,11 @@ impl Ctx {
         let fd = wsi.fd.get();
         let mut watches = self.watches.borrow_mut();
         let Some(told) = watches.told(fd) else { return };
+        let before = told.events;
         told.events |= POLLOUT;
         drop(watches);
-        self.call_poll(wsi, Reason::SetModePollFd, fd, POLLOUT);
+        let change = Shift { fd, events: POLLOUT, before, after: before | POLLOUT };
+        self.call_poll(wsi, Reason::SetModePollFd, &change);
     }
 
     /// CLEAR_MODE_POLL_FD for POLLOUT, as a wish to write is used up; also in the `struct pollfd`
@@ -160,6 +180,7 @@ impl Ctx {
         if told.events & POLLOUT == 0 {
             return;
         }
+        let before = told.events;
         told.events &= !POLLOUT;
         drop(watches);
         let passed = self.passed.get();
@@ -170,32 +191,50 @@ impl Ctx {
         {
             passed.events &= !POLLOUT;
         }
-        self.passed.set(std::ptr::null_mut());
-        self.call_poll(wsi, Reason::ClearModePollFd, fd, POLLOUT);
+        self.passed.set(null_mut());
+        let change = Shift { fd, events: POLLOUT, before, after: before & !POLLOUT };
+        self.call_poll(wsi, Reason::ClearModePollFd, &change);
     }
 
     /// DEL_POLL_FD, once.
     pub(crate) fn tell_deleted(&self, wsi: &Wsi) {
-        let fd = wsi.fd.get();
+        self.tell_fd_deleted(wsi, wsi.fd.get());
+    }
+
+    /// DEL_POLL_FD for every descriptor of a client that has been looking for its server.
+    pub(crate) fn tell_all_deleted(&self, wsi: &Wsi) {
+        let watches = self.watches.borrow();
+        let own = watches.told.iter().filter(|(_, told)| told.wsi.handle == wsi.handle);
+        let fds: Vec<c_int> = own.map(|(&fd, _)| fd).collect();
+        drop(watches);
+        fds.into_iter().for_each(|fd| self.tell_fd_deleted(wsi, fd));
+    }
+
+    fn tell_fd_deleted(&self, wsi: &Wsi, fd: c_int) {
         let mut watches = self.watches.borrow_mut();
         let Some(told) = watches.told(fd).filter(|told| told.wsi.handle == wsi.handle) else {
             return;
         };
         told.deleted = true;
+        let before = told.events;
         drop(watches);
-        self.call_poll(wsi, Reason::DelPollFd, fd, 0);
+        self.call_poll(wsi, Reason::DelPollFd, &Shift { fd, events: 0, before, after: 0 });
     }
 
     /// A descriptor that Sockeye will close: whatever has not been said about it is said now.
     fn forget(&self, fd: c_int) {
         self.watches.borrow_mut().forget(fd);
         let wsi = self.watches.borrow().told.get(&fd).map(|told| Rc::clone(&told.wsi));
-        if let Some(wsi) = wsi {
-            self.tell_deleted(&wsi);
-            self.watches.borrow_mut().told.remove(&fd);
-            wsi.release();
-            self.remove(&wsi);
+        let Some(wsi) = wsi else { return };
+        self.tell_fd_deleted(&wsi, fd);
+        self.watches.borrow_mut().told.remove(&fd);
+        let now = wsi.conn.get().and_then(|conn| self.with(|all| all.fd(conn)).flatten());
+        if wsi.kind.get() == Kind::Connecting || now.is_some_and(|now| now != fd) {
+            return; // a client's: one of several addresses that it tries
         }
+        self.tell_destroyed(&wsi);
+        wsi.release();
+        self.remove(&wsi);
     }
 
     /// Everything that is watched, listeners first, as the program was told.
@@ -207,9 +246,23 @@ impl Ctx {
         all
     }
 
-    fn call_poll(&self, wsi: &Wsi, reason: Reason, fd: c_int, events: c_short) {
-        let input = (fd_as_pointer(fd), events as usize);
-        self.call(0, Some(wsi), reason, wsi.user.get(), input);
+    /// Tells protocol 0 of a change: up to 1.23 with the descriptor as `in` and the events as
+    /// `len`, from 1.3 on with all of it in a structure, and between two callbacks for locks.
+    fn call_poll(&self, wsi: &Wsi, reason: Reason, change: &Shift) {
+        let user = wsi.user.get();
+        if self.level < Level::V130 {
+            let input = (fd_as_pointer(change.fd), change.events as usize);
+            self.call(0, Some(wsi), reason, user, input);
+            return;
+        }
+        for reason in [Reason::LockPoll, reason, Reason::UnlockPoll] {
+            let mut args = PollArgs {
+                fd: change.fd,
+                events: change.after.into(),
+                prev_events: change.before.into(),
+            };
+            self.call(0, Some(wsi), reason, user, ((&raw mut args).cast(), 0));
+        }
     }
 
     /// A descriptor is ready.
@@ -244,6 +297,7 @@ impl Ctx {
 
 /// One wait and what it gives; the manual's 3.2.
 fn service(ctx: &Ctx, timeout_ms: c_int) -> c_int {
+    ctx.call(0, None, Reason::GetThreadId, null_mut(), (null_mut(), 0)); // our threads are counted
     ctx.drain();
     let mut polls = ctx.watches.borrow().polls.clone();
     // SAFETY: the pointer and length are those of one vector.
@@ -279,11 +333,15 @@ fn report(result: io::Result<()>) -> c_int {
 /// One descriptor of a loop that is the program's; the manual's 3.3.
 fn service_fd(ctx: &Ctx, poll: *mut pollfd) -> c_int {
     // SAFETY: NULL, or the caller says that it is one.
-    let Some(&pollfd { fd, revents, .. }) = (unsafe { poll.as_ref() }) else {
+    let Some(passed) = (unsafe { poll.as_mut() }) else {
         return report(ctx.tick());
     };
+    let pollfd { fd, revents, .. } = *passed;
     if !ctx.watches.borrow().places.contains_key(&fd) {
         return 0;
+    }
+    if ctx.level >= Level::V123 {
+        passed.revents = 0; // so that the program knows it for ours
     }
     ctx.passed.set(poll);
     let early = ctx.watches.borrow_mut().told(fd).map(|told| Rc::clone(&told.wsi));
@@ -291,7 +349,7 @@ fn service_fd(ctx: &Ctx, poll: *mut pollfd) -> c_int {
         ctx.tell_wish_used(&wsi); // it is asked for again once there can be a callback
     }
     let result = ctx.ready(fd, revents);
-    ctx.passed.set(std::ptr::null_mut());
+    ctx.passed.set(null_mut());
     report(result)
 }
 
@@ -318,6 +376,14 @@ export! {
         }
         service(used.ctx(), timeout_ms)
     } else -1;
+
+    /// Makes the loop return soon. Any thread may call it.
+    fn libwebsocket_cancel_service(context: *mut c_void) {
+        match ids::shared(context) {
+            Ok(shared) => shared.wake(),
+            Err(refusal) => complain("libwebsocket_cancel_service", refusal),
+        }
+    } else ();
 
     /// Does what one descriptor is ready for; with NULL, what is due by the clock.
     fn libwebsocket_service_fd(context: *mut c_void, pollfd: *mut pollfd) -> c_int {

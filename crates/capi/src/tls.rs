@@ -1,8 +1,9 @@
 //! TLS (manual, "SSL"): the members of the creation info, and the callbacks named after OpenSSL as
 //! far as they can mean something without its types.
 
-use crate::abi::{Info, PeerCertificate, REQUIRE_CLIENT_CERT, Reason};
+use crate::abi::{Info, PeerCertificate, REQUIRE_CLIENT_CERT};
 use crate::context::Ctx;
+use crate::level::Reason;
 use crate::log::say;
 use crate::wsi::Wsi;
 use sockeye::Connections;

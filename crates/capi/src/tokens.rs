@@ -1,94 +1,174 @@
-//! Headers by number (manual, "Header availability").
+//! Headers by number (manual, "Header availability"). Each level has numbers of its own.
+
+mod tables;
 
 use crate::call;
+use crate::context::Ctx;
+use crate::level::Level;
 use crate::log::say;
 use crate::panic::export;
-use crate::wsi::Stash;
+use crate::wsi::{Stash, Wsi};
 use sockeye::Headers;
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uchar, c_void};
+use std::ptr::null;
+use tables::{MANUAL, V130, V140};
 
-/// `WSI_TOKEN_COUNT`.
-const COUNT: usize = 23;
-
-const GET_URI: usize = 0;
-const ORIGIN: usize = 7;
-const HTTP: usize = 16;
-
-/// Which header each token holds; those without hold something else, or never anything.
-const NAMES: [Option<&str>; COUNT] = [
-    None,
-    Some("Host"),
-    Some("Connection"),
-    Some("Sec-WebSocket-Key1"),
-    Some("Sec-WebSocket-Key2"),
-    Some("Sec-WebSocket-Protocol"),
-    Some("Upgrade"),
-    Some("Origin"),
-    Some("Sec-WebSocket-Draft"),
-    None, // the empty line
-    Some("Sec-WebSocket-Key"),
-    Some("Sec-WebSocket-Version"),
-    None, // goes to ORIGIN
-    Some("Sec-WebSocket-Extensions"),
-    Some("Sec-WebSocket-Accept"),
-    Some("Sec-WebSocket-Nonce"),
-    None,
-    None,
-    None,
-    None,
-    None,
-    None,
-    None,
-];
-
-/// The headers of the handshake or request that a callback runs for.
-pub(crate) struct Tokens {
-    /// Empty: not there.
-    values: [Vec<u8>; COUNT],
+/// What a token holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// The target of a request of this method, which has a space behind it.
+    Uri(&'static CStr),
+    /// A header, whose name has a colon behind it.
+    Header(&'static CStr),
+    /// What follows the `?` of a request's target.
+    Args,
+    /// The rest of an answer's first line.
+    Status,
+    /// What a client connection was asked for with.
+    Asked(Ask),
+    /// Of HTTP/2, which is not spoken.
+    Pseudo(&'static CStr),
+    /// Nothing, ever.
+    Never,
 }
 
-impl Tokens {
-    pub(crate) fn of_request(target: &str, headers: &Headers<'_>) -> Self {
-        let mut tokens = Self::of(headers);
-        tokens.values[GET_URI] = target.as_bytes().to_vec();
-        tokens
+/// An argument of the connect call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Protocols,
+    Address,
+    Uri,
+    Host,
+    Origin,
+}
+
+/// The tokens of a level, by number.
+pub(crate) fn of_level(level: Level) -> &'static [Token] {
+    match level {
+        Level::Manual | Level::V123 => &MANUAL,
+        Level::V130 => &V130,
+        Level::V140 => &V140,
+    }
+}
+
+/// The head of the handshake or request that a callback runs for, or of an answer.
+pub(crate) struct Head {
+    method: String,
+    target: String,
+    headers: Vec<(String, Vec<u8>)>,
+    status: &'static str,
+    stash: Option<Box<Stash>>,
+}
+
+impl Head {
+    pub(crate) fn of_request(method: &str, target: &str, headers: &Headers<'_>) -> Self {
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: copied(headers),
+            status: "",
+            stash: None,
+        }
     }
 
     pub(crate) fn of_answer(headers: &Headers<'_>, stash: &Option<Box<Stash>>) -> Self {
-        let mut tokens = Self::of(headers);
-        tokens.values[HTTP] = b"101 Switching Protocols".to_vec();
-        if let Some(stash) = stash {
-            let optional = |text: &Option<CString>| {
-                text.as_ref().map_or_else(Vec::new, |text| text.as_bytes().to_vec())
-            };
-            tokens.values[18] = optional(&stash.protocols);
-            tokens.values[19] = stash.address.as_bytes().to_vec();
-            tokens.values[20] = stash.uri.as_bytes().to_vec();
-            tokens.values[21] = stash.host.as_bytes().to_vec();
-            tokens.values[22] = optional(&stash.origin);
+        Self {
+            method: String::new(),
+            target: String::new(),
+            headers: copied(headers),
+            status: "101 Switching Protocols",
+            stash: stash.clone(),
         }
-        tokens
     }
 
-    fn of(headers: &Headers<'_>) -> Self {
-        let mut values: [Vec<u8>; COUNT] = Default::default();
-        for (value, name) in values.iter_mut().zip(NAMES) {
-            let Some(name) = name else { continue };
-            *value = headers.get_all(name).collect::<Vec<_>>().join(&b' ');
+    /// What a token holds; nothing: it is not there.
+    fn value(&self, token: Token, level: Level) -> Vec<u8> {
+        match token {
+            Token::Uri(name) if is_method(name, &self.method) => self.uri(level).into(),
+            Token::Args => self.target.split_once('?').map_or("", |(_, args)| args).into(),
+            Token::Header(name) => {
+                let value = self.header(&name.to_bytes()[..name.count_bytes() - 1]);
+                if value.is_empty() && name == c"origin:" {
+                    return self.header(b"sec-websocket-origin");
+                }
+                value
+            }
+            Token::Status => self.status.into(),
+            Token::Asked(what) => self.stash.as_ref().map_or_else(Vec::new, |s| s.value(what)),
+            Token::Uri(_) | Token::Pseudo(_) | Token::Never => Vec::new(),
         }
-        if values[ORIGIN].is_empty() {
-            values[ORIGIN] = headers.get("Sec-WebSocket-Origin").unwrap_or_default().to_vec();
+    }
+
+    /// The target of the request, from 1.3 on without what follows the `?`.
+    pub(crate) fn uri(&self, level: Level) -> &str {
+        match self.target.split_once('?') {
+            Some((uri, _)) if level >= Level::V130 => uri,
+            Some(_) | None => &self.target,
         }
-        Self { values }
+    }
+
+    /// All values of a header, with a space between.
+    fn header(&self, name: &[u8]) -> Vec<u8> {
+        let same = |(of, _): &&(String, Vec<u8>)| of.as_bytes().eq_ignore_ascii_case(name);
+        let values: Vec<&[u8]> = self.headers.iter().filter(same).map(|(_, v)| &**v).collect();
+        values.join(&b' ')
+    }
+}
+
+/// Whether the token of a request line's beginning, as `get `, is that of a method.
+fn is_method(name: &CStr, method: &str) -> bool {
+    name.to_bytes().trim_ascii_end().eq_ignore_ascii_case(method.as_bytes())
+}
+
+fn copied(headers: &Headers<'_>) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect()
+}
+
+impl Stash {
+    fn value(&self, what: Ask) -> Vec<u8> {
+        let optional = |text: &Option<CString>| {
+            text.as_ref().map_or_else(Vec::new, |text| text.as_bytes().to_vec())
+        };
+        match what {
+            Ask::Protocols => optional(&self.protocols),
+            Ask::Address => self.address.as_bytes().to_vec(),
+            Ask::Uri => self.uri.as_bytes().to_vec(),
+            Ask::Host => self.host.as_bytes().to_vec(),
+            Ask::Origin => optional(&self.origin),
+        }
+    }
+}
+
+impl Ctx {
+    /// Has the head at hand for the header functions while `call` runs, if its headers are within
+    /// the program's limits.
+    pub(crate) fn with_head<R>(
+        &self,
+        wsi: &Wsi,
+        head: Head,
+        call: impl FnOnce() -> R,
+    ) -> Result<R, &'static str> {
+        let tokens = of_level(self.level).iter().zip(&self.token_limits);
+        for (&token, &limit) in tokens.filter(|(_, limit)| **limit > 0) {
+            if head.value(token, self.level).len() > usize::from(limit) {
+                return Err("a header is longer than token_limits allow");
+            }
+        }
+        *self.head.borrow_mut() = Some((wsi.handle, head));
+        let result = call();
+        drop(self.head.take());
+        Ok(result)
     }
 }
 
 /// What a token of a connection holds, if its headers are at hand.
 fn token(function: &'static str, wsi: *mut c_void, token: c_int) -> Option<Vec<u8>> {
     let (used, wsi) = call::wsi(function, wsi)?;
-    let tokens = used.ctx().tokens.borrow();
-    let (_, tokens) = tokens.as_ref().filter(|(of, _)| *of == wsi.handle)?;
-    tokens.values.get(usize::try_from(token).ok()?).cloned()
+    let level = used.ctx().level;
+    let token = *of_level(level).get(usize::try_from(token).ok()?)?;
+    let head = used.ctx().head.borrow();
+    let (_, head) = head.as_ref().filter(|(of, _)| *of == wsi.handle)?;
+    Some(head.value(token, level))
 }
 
 export! {
@@ -115,4 +195,18 @@ export! {
         }
         value.len() as c_int
     } else 0;
+
+    /// How a token of 1.4 is spelled, colon included; NULL if it is no header's.
+    fn lws_token_to_string(token: c_int) -> *const c_uchar {
+        spelling(token).map_or(null(), |name| name.as_ptr().cast())
+    } else null();
+}
+
+/// How a token of 1.4 is spelled in a head.
+pub(crate) fn spelling(token: c_int) -> Option<&'static CStr> {
+    match of_level(Level::V140).get(usize::try_from(token).ok()?)? {
+        Token::Uri(name) | Token::Header(name) | Token::Pseudo(name) => Some(name),
+        Token::Status => Some(c"http/1.1 "),
+        Token::Args | Token::Asked(_) | Token::Never => None,
+    }
 }

@@ -6,22 +6,40 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 /// The API's version, then what it is built from.
-const VERSION: &CStr = {
-    let text = concat!("1.2 sockeye-", env!("CARGO_PKG_VERSION"), "\0");
-    match CStr::from_bytes_with_nul(text.as_bytes()) {
-        Ok(version) => version,
-        Err(_) => panic!("a version without zeroes"),
-    }
-};
+macro_rules! version {
+    ($level:literal) => {{
+        const TEXT: &str = concat!($level, " sockeye-", env!("CARGO_PKG_VERSION"), "\0");
+        const VERSION: &CStr = match CStr::from_bytes_with_nul(TEXT.as_bytes()) {
+            Ok(version) => version,
+            Err(_) => panic!("a version without zeroes"),
+        };
+        VERSION.as_ptr()
+    }};
+}
 
 export! {
     /// Version, a space, and what stands for the commit.
     fn lws_get_library_version() -> *const c_char {
-        VERSION.as_ptr()
-    } else VERSION.as_ptr();
+        version!("1.2")
+    } else null();
+
+    /// The same for programs of 1.23.
+    fn lws_get_library_version_123() -> *const c_char {
+        version!("1.23")
+    } else null();
+
+    /// The same for programs of 1.3.
+    fn lws_get_library_version_130() -> *const c_char {
+        version!("1.3")
+    } else null();
+
+    /// The same for programs of 1.4.
+    fn lws_get_library_version_140() -> *const c_char {
+        version!("1.4")
+    } else null();
 
     /// The SHA-1 digest of `n` bytes into the 20 at `md`; returns `md`.
     fn libwebsockets_SHA1(d: *const u8, n: usize, md: *mut u8) -> *mut u8 {
@@ -93,8 +111,8 @@ export! {
     /// for contexts that are given this list.
     fn libwebsocket_get_internal_extensions() -> *mut crate::abi::Extension {
         static LIST: List = List(crate::abi::Extension {
-            name: std::ptr::null(),
-            callback: std::ptr::null(),
+            name: null(),
+            callback: null(),
             per_session_data_size: 0,
             per_context_private_data: null_mut(),
         });

@@ -12,6 +12,9 @@ use std::ffi::{c_int, c_void};
 use std::time::Duration;
 
 const HTTP: c_int = 3;
+/// The last of an answer, and its head: bytes of HTTP like others. Since 1.4.
+const HTTP_FINAL: c_int = 7;
+const HTTP_HEADERS: c_int = 8;
 const CLOSE: c_int = 4;
 const NO_FIN: c_int = 0x40;
 /// The bits of `enum libwebsocket_write_protocol` that say what to write.
@@ -32,6 +35,10 @@ fn opcode(mode: c_int) -> Option<Opcode> {
     })
 }
 
+fn is_http(mode: c_int) -> bool {
+    matches!(mode, HTTP | HTTP_FINAL | HTTP_HEADERS)
+}
+
 impl Ctx {
     /// Sends, and says what the program gets: how many bytes were taken, or -1.
     fn write(&self, wsi: &Wsi, payload: &[u8], how: c_int) -> c_int {
@@ -43,7 +50,7 @@ impl Ctx {
         let is_open = wsi.kind.get() == Kind::Open;
         let sent = self.with(|connections| {
             let sent = match opcode(how & MODE) {
-                None if how & MODE == HTTP => connections.send_raw(conn, payload),
+                None if is_http(how & MODE) => connections.send_raw(conn, payload),
                 Some(opcode) if is_open => {
                     if opcode.is_control() && payload.len() > CONTROL_MAX {
                         return None;
@@ -115,7 +122,7 @@ impl Ctx {
     }
 
     /// Stops or resumes receiving.
-    fn flow(&self, wsi: &Wsi, receive: bool) {
+    pub(crate) fn flow(&self, wsi: &Wsi, receive: bool) {
         wsi.rx_stopped.set(!receive);
         let holds = wsi.holds_input();
         if let Some(conn) = wsi.conn.get() {

@@ -6,6 +6,7 @@ use sockeye::ConnId;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_int, c_void};
 use std::ptr::null_mut;
+use std::time::Instant;
 
 /// What a handle names.
 ///
@@ -46,6 +47,14 @@ pub(crate) struct Wsi {
     pub(crate) has_userdata: Cell<bool>,
     /// The program has been asked about its certificate.
     pub(crate) is_vetted: Cell<bool>,
+    /// WSI_CREATE has been called, WSI_DESTROY has not.
+    pub(crate) created: Cell<bool>,
+    /// A request of HTTP has come to the program: at its end there is CLOSED_HTTP.
+    pub(crate) served: Cell<bool>,
+    /// The connection outlasts the present request.
+    pub(crate) keeps_alive: Cell<bool>,
+    /// When `libwebsocket_set_timeout` ends it.
+    pub(crate) timeout: Cell<Option<Instant>>,
     /// A writable callback was asked for before there could be one.
     pub(crate) wants: Cell<bool>,
     /// The program has stopped receiving.
@@ -68,7 +77,7 @@ pub(crate) struct PieceInfo {
 }
 
 /// The arguments of a client's connect call, as header tokens.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Stash {
     pub(crate) protocols: Option<CString>,
     pub(crate) address: CString,
@@ -90,6 +99,10 @@ impl Wsi {
             block: RefCell::new(None),
             has_userdata: Cell::new(false),
             is_vetted: Cell::new(false),
+            created: Cell::new(false),
+            served: Cell::new(false),
+            keeps_alive: Cell::new(false),
+            timeout: Cell::new(None),
             wants: Cell::new(false),
             rx_stopped: Cell::new(false),
             rx: RefCell::default(),
@@ -109,6 +122,11 @@ impl Wsi {
         self.user.set(block.as_ptr());
         drop(self.block.replace(Some(block)));
         true
+    }
+
+    /// Whether the time that the program gave it is over.
+    pub(crate) fn is_timed_out(&self) -> bool {
+        self.timeout.get().is_some_and(|at| at <= Instant::now())
     }
 
     /// Frees its session memory.

@@ -367,15 +367,23 @@ impl Engine {
         for id in due {
             if let Some(of) = self.core.state.get_mut().attempt_of(id) {
                 self.attempt(of, |state| state.attempt_is_slow(of, id));
-            } else if self.kind(id) == Kind::WebSocket && self.core.state.get_mut().begin_turn(id) {
-                if self.core.state.get_mut().is_open(id) {
-                    let (protocol, at) = self.at(id);
-                    let action = self.services[protocol].timer(&self.core, at);
-                    self.act(id, action);
-                }
+            } else if self.core.state.get_mut().begin_turn(id) {
+                self.fire_timer(id);
                 self.end_turn(id);
             }
         }
+    }
+
+    /// The timer of an open WebSocket, or of a connection that HTTP is spoken on.
+    fn fire_timer(&mut self, id: ConnId) {
+        let (protocol, at) = self.at(id);
+        let state = self.core.state.get_mut();
+        let action = match &mut self.http {
+            _ if state.is_open(id) => self.services[protocol].timer(&self.core, at),
+            Some(http) if state.is_exchange(id) => http.timer(&self.core, at),
+            Some(_) | None => return,
+        };
+        self.act(id, action);
     }
 
     /// Something has become of an attempt of a connection to connect, whose turn it is.

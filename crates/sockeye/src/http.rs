@@ -55,6 +55,12 @@ pub trait Http: 'static {
         Action::Continue
     }
 
+    /// The timer set by [`Connections::set_timer`] ran out.
+    fn timer(&mut self, conn: &mut HttpConn<'_, Self>) -> Action {
+        let _ = conn;
+        Action::Continue
+    }
+
     /// The last byte of a response was handed to the socket (manual,
     /// `LWS_CALLBACK_HTTP_FILE_COMPLETION`).
     fn sent(&mut self, conn: &mut HttpConn<'_, Self>) -> Action {
@@ -128,6 +134,12 @@ impl<'r> Request<'r> {
     /// All headers.
     pub fn headers(&self) -> &'r Headers<'r> {
         &self.head.headers
+    }
+
+    /// Whether the client lets the connection carry another request after this one (RFC 9112
+    /// §9.3).
+    pub fn keeps_alive(&self) -> bool {
+        self.head.keep_alive()
     }
 }
 

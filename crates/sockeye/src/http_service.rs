@@ -19,6 +19,7 @@ pub(crate) trait HttpService {
     fn request(&mut self, core: &Core, at: At, request: &Request<'_>) -> Answer;
     fn body(&mut self, core: &Core, at: At, piece: &[u8], last: bool) -> Answer;
     fn writable(&mut self, core: &Core, at: At) -> Action;
+    fn timer(&mut self, core: &Core, at: At) -> Action;
     fn sent(&mut self, core: &Core, at: At) -> Action;
     fn closed(&mut self, core: &Core, at: At);
 }
@@ -65,6 +66,10 @@ impl<H: Http> HttpService for Handler<H> {
     fn writable(&mut self, core: &Core, at: At) -> Action {
         let permit = BodyPermit::new(core, at.id);
         self.with(core, at, "writable", Action::Abort, |http, conn| http.writable(conn, permit))
+    }
+
+    fn timer(&mut self, core: &Core, at: At) -> Action {
+        self.with(core, at, "timer", Action::Abort, |http, conn| http.timer(conn))
     }
 
     fn sent(&mut self, core: &Core, at: At) -> Action {

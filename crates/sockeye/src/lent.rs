@@ -470,10 +470,13 @@ impl<'c> Connections<'c> {
         Ok(id)
     }
 
-    /// The connection that a descriptor told of in a [`Change`] belongs to; `None` once it is
-    /// forgotten, and for those that are no connection's.
+    /// The connection that a descriptor told of in a [`Change`] belongs to, also while it is one
+    /// of several that are tried for it; `None` once it is forgotten, and for those that are no
+    /// connection's.
     pub fn by_fd(&self, fd: RawFd) -> Option<ConnId> {
-        self.core.state.borrow().watched.get(&fd).copied()
+        let state = self.core.state.borrow();
+        let id = *state.watched.get(&fd)?;
+        Some(state.attempt_of(id).unwrap_or(id))
     }
 
     /// Takes over a connected stream socket that was accepted elsewhere.
