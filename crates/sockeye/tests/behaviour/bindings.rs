@@ -8,8 +8,10 @@ use sockeye::{
 };
 use sockeye_testkit::{Frame, Opcode, Peer, accept_upgrade, upgrade_request};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
-/// Answers by hand with the target; `/end` ends the connection, `/more` goes on when writable.
+/// Answers by hand with the target; `/end` ends the connection, `/more` goes on when writable,
+/// `/timer` when a timer has run out.
 struct ByHand;
 
 impl Http for ByHand {
@@ -21,7 +23,15 @@ impl Http for ByHand {
         if target == "/more" {
             conn.request_writable();
         }
+        if target == "/timer" {
+            conn.connections().set_timer(conn.id(), Some(Duration::from_secs(9)));
+        }
         if target == "/end" { Answer::End } else { Answer::Raw }
+    }
+
+    fn timer(&mut self, conn: &mut HttpConn<'_, Self>) -> Action {
+        conn.connections().send_raw(conn.id(), b"!").expect("it is being answered");
+        Action::close(CloseCode::NORMAL, "")
     }
 
     fn writable(&mut self, conn: &mut HttpConn<'_, Self>, _: BodyPermit<'_>) -> Action {
@@ -47,6 +57,21 @@ fn requests_of_long_ago_are_taken_if_wanted() {
             peer.send(request);
             assert_eq!(peer.expect_response().status(), 400);
         }
+    });
+}
+
+#[test]
+fn a_connection_of_http_has_a_timer_too() {
+    in_every_mode(|mode| {
+        let world = World::new(mode, by_hand());
+        let mut peer = world.peer();
+        peer.send("GET /timer HTTP/1.1\r\n\r\n");
+        assert_eq!(peer.expect_bytes(6), b"/timer");
+        world.wind(Duration::from_secs(8));
+        peer.expect_silence();
+        world.wind(Duration::from_secs(2));
+        assert_eq!(peer.expect_bytes(1), b"!");
+        peer.expect_eof();
     });
 }
 
