@@ -8,6 +8,7 @@ mod echo;
 mod fraggle;
 mod header;
 mod hostile;
+mod levels;
 mod panics;
 mod recorder;
 #[path = "../../../sockeye/tests/behaviour/secure/relay.rs"]

@@ -1,0 +1,520 @@
+//! The levels of the API: numbers, callbacks and functions of each release, in one library.
+
+use crate::build::{compiled, include, program};
+use crate::run::{Running, Server};
+use sockeye_testkit::{Frame, Peer, idle};
+use std::fmt::Write;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+
+const LEVELS: [u32; 4] = [120, 123, 130, 140];
+
+/// What the releases say, by level: `-`, or the number.
+const NUMBERS: &str = "
+    LWS_CALLBACK_ESTABLISHED 0 0 0 0
+    LWS_CALLBACK_CLIENT_CONNECTION_ERROR 1 1 1 1
+    LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH 2 2 2 2
+    LWS_CALLBACK_CLIENT_ESTABLISHED 3 3 3 3
+    LWS_CALLBACK_CLOSED 4 4 4 4
+    LWS_CALLBACK_CLOSED_HTTP - 5 5 5
+    LWS_CALLBACK_RECEIVE 5 6 6 6
+    LWS_CALLBACK_CLIENT_RECEIVE 6 7 7 7
+    LWS_CALLBACK_CLIENT_RECEIVE_PONG 7 8 8 8
+    LWS_CALLBACK_CLIENT_WRITEABLE 8 9 9 9
+    LWS_CALLBACK_SERVER_WRITEABLE 9 10 10 10
+    LWS_CALLBACK_HTTP 10 11 11 11
+    LWS_CALLBACK_HTTP_BODY - - 12 12
+    LWS_CALLBACK_HTTP_BODY_COMPLETION - - 13 13
+    LWS_CALLBACK_HTTP_FILE_COMPLETION 11 12 14 14
+    LWS_CALLBACK_HTTP_WRITEABLE 12 13 15 15
+    LWS_CALLBACK_FILTER_NETWORK_CONNECTION 13 14 16 16
+    LWS_CALLBACK_FILTER_HTTP_CONNECTION - - 17 17
+    LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED - - 18 18
+    LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION 14 15 19 19
+    LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS 15 16 20 20
+    LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS 16 17 21 21
+    LWS_CALLBACK_OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION 17 18 22 22
+    LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER 18 19 23 23
+    LWS_CALLBACK_CONFIRM_EXTENSION_OKAY 19 20 24 24
+    LWS_CALLBACK_CLIENT_CONFIRM_EXTENSION_SUPPORTED 20 21 25 25
+    LWS_CALLBACK_PROTOCOL_INIT 21 22 26 26
+    LWS_CALLBACK_PROTOCOL_DESTROY 22 23 27 27
+    LWS_CALLBACK_WSI_CREATE - - 28 28
+    LWS_CALLBACK_WSI_DESTROY - - 29 29
+    LWS_CALLBACK_GET_THREAD_ID - - 30 30
+    LWS_CALLBACK_ADD_POLL_FD 23 24 31 31
+    LWS_CALLBACK_DEL_POLL_FD 24 25 32 32
+    LWS_CALLBACK_SET_MODE_POLL_FD 25 26 - -
+    LWS_CALLBACK_CLEAR_MODE_POLL_FD 26 27 - -
+    LWS_CALLBACK_CHANGE_MODE_POLL_FD - - 33 33
+    LWS_CALLBACK_LOCK_POLL - - 34 34
+    LWS_CALLBACK_UNLOCK_POLL - - 35 35
+    LWS_CALLBACK_OPENSSL_CONTEXT_REQUIRES_PRIVATE_KEY - - - 36
+    LWS_CALLBACK_USER - - 1000 1000
+    CONTEXT_PORT_NO_LISTEN 0 0 -1 -1
+    LWS_SEND_BUFFER_PRE_PADDING 18 18 18 18
+    LWS_SEND_BUFFER_POST_PADDING 4 4 4 4
+    LLL_LATENCY 512 512 512 512
+    LLL_COUNT 10 10 10 10
+    LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT 2 2 2 2
+    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME 4 4 4 4
+    LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT - - 8 8
+    LWS_SERVER_OPTION_LIBEV - - 16 16
+    LWS_SERVER_OPTION_DISABLE_IPV6 - - 32 32
+    LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS - - 64 64
+    LWS_EXT_CALLBACK_PAYLOAD_RX 22 22 22 22
+    LWS_WRITE_TEXT 0 0 0 0
+    LWS_WRITE_HTTP 3 3 3 3
+    LWS_WRITE_PONG 6 6 6 6
+    LWS_WRITE_HTTP_FINAL - - - 7
+    LWS_WRITE_HTTP_HEADERS - - - 8
+    LWS_WRITE_NO_FIN 64 64 64 64
+    WSI_TOKEN_GET_URI 0 0 0 0
+    WSI_TOKEN_POST_URI - - 1 1
+    WSI_TOKEN_OPTIONS_URI - - 2 2
+    WSI_TOKEN_HOST 1 1 3 3
+    WSI_TOKEN_PROTOCOL 5 5 7 12
+    WSI_TOKEN_HTTP 16 16 18 15
+    WSI_TOKEN_HTTP_ACCEPT - - 19 17
+    WSI_TOKEN_HTTP_URI_ARGS - - 34 76
+    WSI_TOKEN_MUXURL 17 17 35 77
+    _WSI_TOKEN_CLIENT_SENT_PROTOCOLS 18 18 36 78
+    _WSI_TOKEN_CLIENT_ORIGIN 22 22 40 82
+    WSI_TOKEN_COUNT 23 23 41 83
+    WSI_INIT_TOKEN_MUXURL 28 28 46 88
+    LWS_CLOSE_STATUS_TLS_FAILURE 1015 1015 1015 1015
+    LWS_CLOSE_STATUS_NOSTATUS_CONTEXT_DESTROY - - - 9999
+    NO_PENDING_TIMEOUT - 0 0 0
+    PENDING_TIMEOUT_AWAITING_PING - 5 5 5
+    PENDING_TIMEOUT_SSL_ACCEPT - 9 9 9
+    HTTP_STATUS_OK - - 200 200
+    HTTP_STATUS_NOT_FOUND - - 404 404
+    HTTP_STATUS_HTTP_VERSION_NOT_SUPPORTED - - 505 505
+    sizeof(struct_libwebsocket_protocols) 48 56 56 64
+    sizeof(struct_lws_context_creation_info) 104 104 120 136
+    sizeof(struct_libwebsocket_pollargs) - - 12 12
+";
+
+/// What there is besides from a level on.
+const FEATURES: [(u32, &str); 3] = [
+    (
+        123,
+        "
+LWS_VISIBLE extern int visible;
+void (*allow)(const struct libwebsocket_protocols *) = libwebsocket_rx_flow_allow_all_protocol;
+",
+    ),
+    (
+        130,
+        "
+struct libwebsocket_pollfd poll_one;
+struct timeval time;
+char sized[ARRAY_SIZE(((char[3]){ 0 }))];
+#ifndef LWS_FEATURE_SERVE_HTTP_FILE_HAS_OTHER_HEADERS_ARG
+#error no LWS_FEATURE_SERVE_HTTP_FILE_HAS_OTHER_HEADERS_ARG
+#endif
+",
+    ),
+    (
+        140,
+        "
+void (*logv)(int, const char *, va_list) = _lws_logv;
+#ifndef LWS_FEATURE_SERVE_HTTP_FILE_HAS_OTHER_HEADERS_LEN
+#error no LWS_FEATURE_SERVE_HTTP_FILE_HAS_OTHER_HEADERS_LEN
+#endif
+#ifndef LWS_FEATURE_PROTOCOLS_HAS_ID_FIELD
+#error no LWS_FEATURE_PROTOCOLS_HAS_ID_FIELD
+#endif
+#ifndef LWS_FEATURE_PROTOCOLS_HAS_PEER_WRITE_ALLOWANCE
+#error no LWS_FEATURE_PROTOCOLS_HAS_PEER_WRITE_ALLOWANCE
+#endif
+",
+    ),
+];
+
+/// A program that only compiles if a level has all of these numbers, and none of the others.
+fn checks(column: usize) -> String {
+    let mut source = String::from("#include <libwebsockets.h>\n");
+    for line in NUMBERS.lines().filter(|line| !line.trim().is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, number) = (words[0].replace("struct_", "struct "), words[column + 1]);
+        let tag: String = words[0].chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        match number {
+            // What a level does not have is a name that its programs may give to what they like.
+            "-" if name.starts_with("sizeof") => {}
+            "-" => writeln!(source, "struct {name} {{ int {name}; }};").unwrap(),
+            number => {
+                writeln!(source, "typedef char is_{tag}[({name}) == ({number}) ? 1 : -1];")
+                    .unwrap();
+            }
+        }
+    }
+    let own = FEATURES.iter().filter(|(since, _)| LEVELS[column] >= *since);
+    own.for_each(|(_, feature)| source += &format!("{feature}\n"));
+    source
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn every_level_has_the_numbers_and_structures_of_its_release() {
+    for (column, level) in LEVELS.into_iter().enumerate() {
+        let path = std::env::temp_dir().join(format!("sockeye-{}-{level}.c", std::process::id()));
+        std::fs::write(&path, checks(column)).unwrap();
+        let mut cc = Command::new("gcc");
+        cc.args(["-fsyntax-only", "-std=gnu99"]).arg(format!("-DSOCKEYE_LWS_LEVEL={level}"));
+        let output = cc.arg("-I").arg(include()).arg(&path).output().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(output.status.success(), "{level}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+fn at(level: u32) -> PathBuf {
+    if level == 120 {
+        return program("programs/levels.c"); // without a word it is the manual's
+    }
+    let level = format!("-DSOCKEYE_LWS_LEVEL={level}");
+    compiled("programs/levels.c", "gcc", &["-std=gnu99", &level])
+}
+
+fn server(level: u32) -> Server {
+    Server::start(&at(level), &["server", "PORT"])
+}
+
+const PROTOCOL: [(&str, &str); 1] = [("Sec-WebSocket-Protocol", "levels")];
+
+/// What was printed, without the log.
+fn printed(said: &str) -> Vec<&str> {
+    assert!(!said.contains("WRONG"), "{said}");
+    said.lines().filter(|line| !line.starts_with('[')).collect()
+}
+
+/// Lines for one level: words in braces, as `{130}`, begin those that are there from that level
+/// on, `{<130}` those before it; `{since}{before}` at the end stand for numbers.
+fn expected(level: u32, lines: &[(&str, &str)]) -> Vec<String> {
+    let present = |when: &str| match when.strip_prefix('<') {
+        Some(before) => level < before.parse().unwrap(),
+        None => when.is_empty() || level >= when.parse().unwrap(),
+    };
+    lines.iter().filter(|(when, _)| present(when)).map(|(_, line)| numbered(level, line)).collect()
+}
+
+/// A line with the level and the number of its reason put in, unless it is indented.
+fn numbered(level: u32, line: &str) -> String {
+    let Some((protocol, name)) = line.split_once(' ').filter(|_| !line.starts_with(' ')) else {
+        return line.to_owned();
+    };
+    if !protocol.starts_with('p') || name.contains("left") {
+        return line.to_owned();
+    }
+    let column = LEVELS.iter().position(|&other| other == level).unwrap();
+    let number = match name {
+        "USER + 1" => "1001",
+        _ => {
+            let find = |line: &&str| line.trim().starts_with(&format!("LWS_CALLBACK_{name} "));
+            let line = NUMBERS.lines().find(find).unwrap();
+            line.split_whitespace().nth(column + 1).unwrap()
+        }
+    };
+    format!("{level} {protocol} {number} {name}")
+}
+
+fn expect(level: u32, said: &str, lines: &[(&str, &str)]) {
+    let (found, expected) = (printed(said), expected(level, lines));
+    assert!(found == expected, "{}\ninstead of\n{}", found.join("\n"), expected.join("\n"));
+}
+
+#[test]
+fn a_websocket_on_a_server_of_each_level() {
+    for level in LEVELS {
+        let server = server(level);
+        let mut peer = server.peer();
+        peer.upgrade("/", &PROTOCOL);
+        peer.send_frame(&Frame::text("version"));
+        let version = peer.expect_frame().payload;
+        let number =
+            ["1.2 ", "1.23 ", "1.3 ", "1.4 "][LEVELS.iter().position(|&l| l == level).unwrap()];
+        assert!(version.starts_with(number.as_bytes()), "{}", version.escape_ascii());
+        peer.send_frame(&Frame::close(1000, ""));
+        peer.expect_close(1000);
+        peer.expect_eof();
+        expect(
+            level,
+            &server.stop(),
+            &[
+                ("", "p0 PROTOCOL_INIT"),
+                ("", "p1 PROTOCOL_INIT"),
+                ("", "p0 FILTER_NETWORK_CONNECTION"),
+                ("130", "p0 WSI_CREATE"),
+                ("130", "p0 SERVER_NEW_CLIENT_INSTANTIATED"),
+                ("", "p1 FILTER_PROTOCOL_CONNECTION"),
+                ("<123", "  user text in \"levels\" len 6"),
+                ("123", "  user zeroed in \"levels\" len 6"),
+                ("", "p1 ESTABLISHED"),
+                ("", "p1 RECEIVE"),
+                ("", "p1 CLOSED"),
+                ("130", "p0 WSI_DESTROY"),
+                ("", "p0 PROTOCOL_DESTROY"),
+                ("", "p1 PROTOCOL_DESTROY"),
+                ("", "polls left: 0"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn http_on_a_server_of_each_level() {
+    for level in LEVELS {
+        let server = server(level);
+        let mut peer = server.peer();
+        peer.send("GET /file?a=b HTTP/1.1\r\nHost: me\r\nCookie: c=d\r\nUser-Agent: e\r\n\r\n");
+        let head = peer.expect_head();
+        assert!(head.text.starts_with("HTTP/1.0 200 OK\r\n"), "{}", head.text);
+        assert_eq!(head.text.ends_with("\r\nX-Other: a"), level >= 130, "{}", head.text);
+        peer.expect_bytes(head.header("Content-Length").unwrap().parse().unwrap());
+        if level < 123 {
+            peer.expect_silence(); // it is not told that the file has ended, so it stays
+            peer.finish();
+        }
+        peer.expect_eof();
+        expect(
+            level,
+            &server.stop(),
+            &[
+                ("", "p0 PROTOCOL_INIT"),
+                ("", "p1 PROTOCOL_INIT"),
+                ("", "p0 FILTER_NETWORK_CONNECTION"),
+                ("130", "p0 WSI_CREATE"),
+                ("130", "p0 SERVER_NEW_CLIENT_INSTANTIATED"),
+                ("130", "p0 FILTER_HTTP_CONNECTION"),
+                ("", "p0 HTTP"),
+                ("<130", "  uri \"/file?a=b\""),
+                ("<130", "  GET_URI \"/file?a=b\""),
+                ("130", "  uri \"/file\""),
+                ("130", "  GET_URI \"/file\""),
+                ("", "  HOST \"me\""),
+                ("130", "  HTTP_URI_ARGS \"a=b\""),
+                ("130", "  HTTP_COOKIE \"c=d\""),
+                ("140", "  HTTP_USER_AGENT \"e\""),
+                ("", "p0 HTTP_FILE_COMPLETION"),
+                ("<123", "  served: 0"),
+                ("123", "  served: 1"),
+                ("123", "p0 CLOSED_HTTP"),
+                ("130", "p0 WSI_DESTROY"),
+                ("", "p0 PROTOCOL_DESTROY"),
+                ("", "p1 PROTOCOL_DESTROY"),
+                ("", "polls left: 0"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn bodies_statuses_and_limits_of_headers_since_1_3() {
+    for level in [130, 140] {
+        let server = server(level);
+        let mut peer = server.peer();
+        let post = "POST /post?q HTTP/1.1\r\nHost: me\r\nContent-Length: 5\r\n\r\n";
+        peer.send(post);
+        peer.send("hello");
+        let (answer, _) = peer.expect_rest_and_end();
+        assert!(answer.starts_with(b"HTTP/1.0 200 OK\r\n"), "{}", answer.escape_ascii());
+        let mut peer = server.peer();
+        peer.send("GET /gone HTTP/1.1\r\nHost: me\r\n\r\n");
+        let (answer, _) = peer.expect_rest_and_end();
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 410 Gone\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n<h1>410 Gone</h1><p>long ago"), "{answer}");
+        let mut peer = server.peer();
+        peer.send("GET /gone HTTP/1.1\r\nHost: longer.than.twenty.bytes\r\n\r\n");
+        assert!(peer.expect_rest_and_end().0.is_empty());
+        let said = server.stop();
+        assert!(said.contains("a header is longer than token_limits allow"), "{said}");
+        let found = printed(&said).join("\n");
+        let tokens =
+            "  uri \"/post\"\n  HOST \"me\"\n  POST_URI \"/post\"\n  HTTP_URI_ARGS \"q\"\n";
+        assert!(found.contains(tokens), "{found}");
+        let body = format!(
+            "{level} p0 12 HTTP_BODY\n  \"hello\"\n{level} p0 13 HTTP_BODY_COMPLETION\n\
+             {level} p0 5 CLOSED_HTTP"
+        );
+        assert!(found.contains(&body), "{found}");
+    }
+}
+
+#[test]
+fn heads_are_put_together_and_connections_kept_since_1_4() {
+    let server = server(140);
+    let mut peer = server.peer();
+    for _ in 0..2 {
+        peer.send("GET /made HTTP/1.1\r\nHost: me\r\n\r\n");
+        let head = peer.expect_head();
+        assert_eq!(head.status(), 200);
+        assert_eq!(head.header("Content-Type"), Some("content-type:"));
+        assert_eq!(head.header("X-Made"), Some("yes"));
+        assert_eq!(head.header("Content-Length"), Some("4"));
+        assert_eq!(peer.expect_bytes(4), b"made");
+    }
+    peer.send("GET /made HTTP/1.1\r\nHost: me\r\nConnection: close\r\n\r\n");
+    assert!(peer.expect_rest_and_end().0.ends_with(b"\r\n\r\nmade"));
+    let said = server.stop();
+    let found = printed(&said);
+    let facts = found.iter().filter(|line| **line == "  partial 0, tls 0, allowance 1, room 1");
+    assert_eq!(facts.count(), 3, "{said}");
+    assert_eq!(found.iter().filter(|line| line.contains("CLOSED_HTTP")).count(), 1, "{said}");
+}
+
+#[test]
+fn timeouts_and_flow_of_all_connections_since_1_23() {
+    for level in [123, 130, 140] {
+        let server = server(level);
+        let (mut peer, mut other) = (server.peer(), server.peer());
+        peer.upgrade("/", &PROTOCOL);
+        other.upgrade("/", &PROTOCOL);
+        peer.send_frame(&Frame::text("no timeout"));
+        peer.expect_text("no timeout");
+        peer.send_frame(&Frame::text("stop"));
+        peer.expect_text("stop");
+        peer.send_frame(&Frame::text("later"));
+        peer.expect_silence();
+        other.send_frame(&Frame::text("go all"));
+        peer.expect_text("later");
+        other.expect_text("go all");
+        other.send_frame(&Frame::text("end by timeout"));
+        other.expect_text("end by timeout");
+        other.expect_eof();
+        peer.send_frame(&Frame::text("here"));
+        peer.expect_text("here");
+        printed(&server.stop());
+    }
+}
+
+#[test]
+fn reasons_of_the_programs_own_and_other_threads_since_1_3() {
+    for level in [130, 140] {
+        let server = server(level);
+        let (mut peer, mut other) = (server.peer(), server.peer());
+        peer.upgrade("/", &PROTOCOL);
+        other.upgrade("/", &PROTOCOL);
+        for text in ["call all", "cancel"] {
+            peer.send_frame(&Frame::text(text));
+            peer.expect_text(text);
+        }
+        let said = server.stop();
+        let own = numbered(level, "p1 USER + 1");
+        assert_eq!(printed(&said).iter().filter(|line| **line == own).count(), 2, "{said}");
+    }
+}
+
+#[test]
+fn a_client_connects_inside_the_loop_since_1_23() {
+    for level in LEVELS {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let name = if level == 120 { "127.0.0.1" } else { "localhost" };
+        let mut client = Running::of(Command::new(at(level)).args(["client", &port, name]));
+        let mut peer = Peer::accept(&listener, idle());
+        let request = peer.expect_head();
+        assert!(request.text.starts_with("GET /path HTTP/1.1\r\n"), "{}", request.text);
+        assert_eq!(request.header("Host"), Some("host"));
+        let chosen = "\r\nSec-WebSocket-Protocol: levels\r\n\r\n";
+        peer.send(request.switching_protocols().replacen("\r\n\r\n", chosen, 1));
+        peer.expect_text("hello");
+        peer.send_frame(&Frame::text("there"));
+        peer.send_frame(&Frame::close(1000, ""));
+        peer.expect_close(1000);
+        expect(
+            level,
+            &client.expect_status(0),
+            &[
+                ("", "p0 PROTOCOL_INIT"),
+                ("", "p1 PROTOCOL_INIT"),
+                ("130", "p0 WSI_CREATE"),
+                ("", "p0 CLIENT_APPEND_HANDSHAKE_HEADER"),
+                ("", "connect has returned"),
+                ("", "p1 CLIENT_FILTER_PRE_ESTABLISH"),
+                ("", "p1 CLIENT_ESTABLISHED"),
+                ("", "p1 CLIENT_RECEIVE"),
+                ("", "  \"there\""),
+                ("", "p1 CLOSED"),
+                ("130", "p0 WSI_DESTROY"),
+                ("", "p0 PROTOCOL_DESTROY"),
+                ("", "p1 PROTOCOL_DESTROY"),
+                ("", "polls left: 0"),
+            ],
+        );
+        drop(listener);
+        let mut client = Running::of(Command::new(at(level)).args(["client", &port, name]));
+        if level == 120 {
+            client.expect_status(2);
+            continue;
+        }
+        expect(
+            level,
+            &client.expect_status(0),
+            &[
+                ("", "p0 PROTOCOL_INIT"),
+                ("", "p1 PROTOCOL_INIT"),
+                ("130", "p0 WSI_CREATE"),
+                ("", "p0 CLIENT_APPEND_HANDSHAKE_HEADER"),
+                ("", "connect has returned"),
+                ("", "p0 CLIENT_CONNECTION_ERROR"),
+                ("130", "p0 WSI_DESTROY"),
+                ("", "p0 PROTOCOL_DESTROY"),
+                ("", "p1 PROTOCOL_DESTROY"),
+                ("", "polls left: 0"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_client_goes_through_the_proxy_it_names_since_1_23() {
+    for level in [123, 140] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = listener.local_addr().unwrap().to_string();
+        let arguments = ["client", "7", "far.example", &proxy];
+        let mut client = Running::of(Command::new(at(level)).args(arguments));
+        let mut peer = Peer::accept(&listener, idle());
+        let head = peer.expect_head().text;
+        assert!(head.starts_with("CONNECT far.example:7 HTTP/1.1\r\n"), "{head}");
+        peer.send("HTTP/1.1 200 Connected\r\n\r\n");
+        let request = peer.expect_head();
+        peer.send(request.switching_protocols());
+        peer.expect_text("hello");
+        drop(peer);
+        printed(&client.expect_status(0));
+        let odd = ["client", "7", "far.example", "odd"];
+        let said = Running::of(Command::new(at(level)).args(odd)).expect_status(3);
+        assert!(said.contains("libwebsocket_set_proxy: http_proxy needs to be ads:port"), "{said}");
+    }
+}
+
+#[test]
+fn programs_of_two_levels_live_in_one_process() {
+    for (own, others) in [(120, 140), (130, 123)] {
+        let others_level = format!("-DSOCKEYE_LWS_LEVEL={others}");
+        let part = ["-std=gnu99", "-fPIC", "-shared", "-DBE_OTHER_LEVEL", &others_level];
+        let part = compiled("programs/levels.c", "gcc", &part);
+        let own_level = format!("-DSOCKEYE_LWS_LEVEL={own}");
+        let part = part.to_str().unwrap();
+        let options = ["-std=gnu99", "-DOTHER_LEVEL", &own_level, "-Wl,--no-as-needed", part];
+        let both = compiled("programs/levels.c", "gcc", &options);
+        let mut server = Server::start(&both, &["server", "PORT"]);
+        if !server.program.said.iter().any(|line| line == "  \"hello\"") {
+            server.program.expect("  \"hello\"");
+        }
+        let said = server.stop();
+        let found = printed(&said);
+        for (level, line) in [
+            (own, "p1 ESTABLISHED"),
+            (own, "p1 RECEIVE"),
+            (own, "p1 CLOSED"),
+            (others, "p1 CLIENT_ESTABLISHED"),
+            (others, "p1 CLIENT_RECEIVE"),
+            (others, "p1 CLOSED"),
+        ] {
+            assert!(found.contains(&&*numbered(level, line)), "{level} {line} in {said}");
+        }
+    }
+}
