@@ -169,6 +169,11 @@ fn every_level_has_the_numbers_and_structures_of_its_release() {
     }
 }
 
+/// Where a level stands in the tables.
+fn column(level: u32) -> usize {
+    LEVELS.iter().position(|&other| other == level).unwrap()
+}
+
 fn at(level: u32) -> PathBuf {
     if level == 120 {
         return program("programs/levels.c"); // without a word it is the manual's
@@ -207,7 +212,7 @@ fn numbered(level: u32, line: &str) -> String {
     if !protocol.starts_with('p') || name.contains("left") {
         return line.to_owned();
     }
-    let column = LEVELS.iter().position(|&other| other == level).unwrap();
+    let column = column(level);
     let number = match name {
         "USER + 1" => "1001",
         _ => {
@@ -232,8 +237,7 @@ fn a_websocket_on_a_server_of_each_level() {
         peer.upgrade("/", &PROTOCOL);
         peer.send_frame(&Frame::text("version"));
         let version = peer.expect_frame().payload;
-        let number =
-            ["1.2 ", "1.23 ", "1.3 ", "1.4 "][LEVELS.iter().position(|&l| l == level).unwrap()];
+        let number = ["1.2 ", "1.23 ", "1.3 ", "1.4 "][column(level)];
         assert!(version.starts_with(number.as_bytes()), "{}", version.escape_ascii());
         peer.send_frame(&Frame::close(1000, ""));
         peer.expect_close(1000);
@@ -427,6 +431,7 @@ fn a_client_connects_inside_the_loop_since_1_23() {
             level,
             &client.expect_status(0),
             &[
+                ("", "p0 OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS"),
                 ("", "p0 PROTOCOL_INIT"),
                 ("", "p1 PROTOCOL_INIT"),
                 ("130", "p0 WSI_CREATE"),
@@ -453,6 +458,7 @@ fn a_client_connects_inside_the_loop_since_1_23() {
             level,
             &client.expect_status(0),
             &[
+                ("", "p0 OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS"),
                 ("", "p0 PROTOCOL_INIT"),
                 ("", "p1 PROTOCOL_INIT"),
                 ("130", "p0 WSI_CREATE"),
