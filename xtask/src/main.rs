@@ -7,10 +7,12 @@
 //! | change a pinned tool | `tools.rs` |
 //! | see what `cargo xtask bench` measures | `../benches/` |
 //! | see which instructions are counted | `counts.rs`, `../benches/counts/` |
+//! | install, package or measure the C library | `clib/` |
 //! | see how the Autobahn test suite is played | `autobahn/` |
 #![forbid(unsafe_code)]
 
 mod autobahn;
+mod clib;
 mod counts;
 mod foreign;
 mod fuzz;
@@ -52,6 +54,15 @@ cargo xtask fuzz [TARGET...] [--seconds N] [--libfuzzer]
     --libfuzzer  by libFuzzer, guided by coverage; needs cargo-fuzz
 cargo xtask man
     Writes the manual pages of the program into target/man.
+cargo xtask install-c --prefix DIR [--destdir DIR] [--libdir DIR] [--level LEVEL] [--without-tls]
+    Builds the C library and installs it with header, pkg-config and CMake files and manual page.
+    --destdir  lays it out below this, for the prefix all the same
+    --libdir   where libraries go, below the prefix (default lib)
+    --level    1.2 (default), 1.23, 1.3 or 1.4: what pkg-config and the header say by default
+cargo xtask deb [--without-tls]
+    Makes Debian packages of it in target/deb.
+cargo xtask size
+    Prints how large the C library is, without and with TLS, and what takes the room.
 cargo xtask bench [--quick] [--rounds N] [--cells NAME[,NAME...]] [--peers NAME[,NAME...]]
     Measures the echo beside peers and the bare system calls; `cargo xtask bench --help` tells more.
 cargo xtask counts [--update REASON]
@@ -86,8 +97,11 @@ fn main() -> ExitCode {
         Some((&"bench", rest)) => run_bench(rest),
         Some((&"counts", rest)) => run_counts(rest),
         Some((&"tidy", [])) => run_tidy(),
+        Some((&"install-c", rest)) => chore(|place| clib::run_install(place, rest)),
+        Some((&"deb", rest)) => chore(|place| clib::run_deb(place, rest)),
+        Some((&"size", [])) => chore(clib::run_size),
         Some((&"man", [])) => run_man(),
-        Some((&("tidy" | "man" | "help" | "--help" | "-h"), [extra, ..])) => {
+        Some((&("tidy" | "man" | "size" | "help" | "--help" | "-h"), [extra, ..])) => {
             misuse(&format!("unknown argument `{extra}`"))
         }
         Some((other, _)) => misuse(&format!("unknown command `{other}`")),
@@ -194,6 +208,18 @@ fn run_counts(args: &[&str]) -> ExitCode {
             Err(tools::Trouble::Lacking(what) | tools::Trouble::Failed(what)) => failure(&what),
         },
         Err(error) => failure(&format!("cannot find the workspace: {error}")),
+    }
+}
+
+/// Something that succeeds silently or fails with a line.
+fn chore(chore: impl FnOnce(&Place) -> Result<(), String>) -> ExitCode {
+    let place = match Place::find(false) {
+        Ok(place) => place,
+        Err(error) => return failure(&format!("cannot find the workspace: {error}")),
+    };
+    match chore(&place) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => failure(&what),
     }
 }
 

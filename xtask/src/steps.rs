@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::run::run;
 use crate::step::{Outcome, Step};
-use crate::{autobahn, counts, foreign, fuzz, tidy};
+use crate::{autobahn, clib, counts, foreign, fuzz, tidy};
 
 /// Long enough for a cold build on a small machine; only there so that nothing hangs for ever.
 pub(crate) const LIMIT: Duration = Duration::from_secs(1800);
@@ -59,6 +59,18 @@ pub(crate) const ALL: &[Step] = &[
         run: counts::step,
     },
     Step { name: "examples", about: "every example builds", slow: false, run: examples },
+    Step {
+        name: "c-size",
+        about: "the C library without TLS is no larger than it was",
+        slow: false,
+        run: clib::size_step,
+    },
+    Step {
+        name: "c-install",
+        about: "the C library is found by pkg-config, CMake and dpkg once it is installed",
+        slow: false,
+        run: clib::install_step,
+    },
     Step {
         name: "foreign-python",
         about: "Python's websockets against echo, connect and bench, beside hostile peers",
