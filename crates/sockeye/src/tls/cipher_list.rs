@@ -367,7 +367,7 @@ impl Order {
         let (deed, selection) = match item {
             Item::Do(deed, selection) => (deed, selection),
             Item::SortByStrength => {
-                self.suites.sort_by_key(|suite| std::cmp::Reverse(suite.strength()));
+                self.move_to_end(|suite| suite.strength() < 256); // there are 256 and 128
                 return Found::Something;
             }
             Item::AtLeast(bits) => {
@@ -394,9 +394,16 @@ impl Order {
                 self.suites.retain(|suite| !chosen(suite));
                 self.killed.extend(Suite::ALL.iter().filter(|suite| chosen(suite)));
             }
-            Deed::MoveToEnd => self.suites.sort_by_key(chosen), // stable, and false comes first
+            Deed::MoveToEnd => self.move_to_end(chosen),
         }
         Found::Something
+    }
+
+    /// Those that are chosen, and those that are not, stay in their order.
+    fn move_to_end(&mut self, chosen: impl Fn(&Suite) -> bool) {
+        let (end, mut suites): (Vec<_>, Vec<_>) = self.suites.drain(..).partition(chosen);
+        suites.extend(end);
+        self.suites = suites;
     }
 }
 
