@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM, heeded by the loop: they ask the program to end, until it takes no more
 //! asking.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::flag;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
@@ -54,6 +54,19 @@ pub(crate) fn on_two(
 /// Calls `heed` with every SIGHUP, in the loop.
 pub(crate) fn on_hangup(context: &mut Context, mut heed: impl FnMut() + 'static) -> io::Result<()> {
     watch(context, [SIGHUP], move |_, _| heed())
+}
+
+/// Calls `heed` with the signal of Ctrl-Z, which does not [`stop`] by itself then.
+pub(crate) fn on_stop(
+    context: &mut Context,
+    mut heed: impl FnMut(i32) + 'static,
+) -> io::Result<()> {
+    watch(context, [SIGTSTP], move |signal, _| heed(signal))
+}
+
+/// Does what a signal does by default; comes back when that was to stop, and it goes on.
+pub(crate) fn stop(signal: i32) {
+    let _ = signal_hook::low_level::emulate_default_handler(signal); // it is one it knows
 }
 
 /// From when `last` is set, a signal ends the process. To be called before any other handler is

@@ -58,7 +58,7 @@ impl CloseCode {
         self.0
     }
 
-    /// What the code says, in words.
+    /// What the code says, in words: by RFC 6455 §7.4.1 and the registry of IANA.
     pub const fn meaning(self) -> &'static str {
         match self.0 {
             1000 => "normal closure",
@@ -73,7 +73,10 @@ impl CloseCode {
             1012 => "service restart",
             1013 => "try again later",
             1014 => "bad gateway",
-            3000..=3999 => "registered by a library",
+            3000 => "unauthorized",
+            3003 => "forbidden",
+            3008 => "timeout",
+            3001..=3002 | 3004..=3007 | 3009..=3999 => "registered by a library",
             _ => "of the application",
         }
     }
@@ -151,6 +154,22 @@ mod tests {
         }
         for code in [1000, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
             assert_eq!(CloseCode::new(code).map(CloseCode::as_u16), Some(code));
+        }
+    }
+
+    #[test]
+    fn codes_say_what_they_mean() {
+        let said = |code| CloseCode::new(code).map(|code| code.to_string());
+        for (code, meaning) in [
+            (1000, "normal closure"),
+            (1012, "service restart"),
+            (3000, "unauthorized"),
+            (3001, "registered by a library"),
+            (3003, "forbidden"),
+            (3008, "timeout"),
+            (4000, "of the application"),
+        ] {
+            assert_eq!(said(code), Some(format!("{code} {meaning}")));
         }
     }
 

@@ -14,6 +14,11 @@ with 1000; a server that does not answer it has 5s. With --count it is closed af
 instead, and with 0 for --linger as soon as the Ping is answered, which is after the echo of every
 line.
 
+On a terminal lines are edited, earlier ones come back with Up, Ctrl-R or in the next session, and
+what comes is printed above the line, with escapes for all that the terminal would obey. Ctrl-D ends
+it. Lines that begin with a slash are commands: /help tells of them. Up to 1000 lines are kept in
+$XDG_STATE_HOME/sockeye/history (~/.local/state, unless set); none that begins with a blank.
+
 With --reconnect a connection that fails or is lost is opened again, later each time, unless the
 server said that it should not be: with a close code other than 1001 or 1011 to 1014, or a status
 other than 408, 425, 429, 500, 502, 503 or 504. Lines that the server has not confirmed, by its
@@ -37,6 +42,15 @@ Examples:
 pub(crate) struct ConnectArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+    /// Lay JSON out for reading, in colours on a terminal (unless NO_COLOR is set)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show binary messages in hexadecimal, as `hexdump -C` does
+    #[arg(long)]
+    pub(crate) hex: bool,
+    /// On a terminal, neither read nor write the history of lines
+    #[arg(long)]
+    pub(crate) no_history: bool,
     /// Send binary messages instead of text
     #[arg(long)]
     pub(crate) binary: bool,

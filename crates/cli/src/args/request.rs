@@ -21,7 +21,7 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Option<String>,
     /// Add a header to the request; may be given several times
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) way: WayArgs,

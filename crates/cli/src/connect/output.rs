@@ -1,37 +1,131 @@
-//! Messages as lines on stdout.
+//! Messages as lines on stdout, and what else there is to say.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use super::show::Show;
+use super::terminal::{Terminal, Wish};
+use crate::args::ConnectArgs;
+use sockeye::Message;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 /// Stdout, until it fails.
 pub(crate) struct Output {
     stdout: Option<BufWriter<Stdout>>,
+    show: Show,
+    /// Where somebody types, if that is so.
+    terminal: Option<Terminal>,
 }
 
 impl Output {
-    pub(crate) fn new() -> Self {
-        Self { stdout: Some(BufWriter::with_capacity(64 << 10, io::stdout())) }
+    pub(crate) fn new(args: &ConnectArgs) -> Self {
+        let stdout = Some(BufWriter::with_capacity(64 << 10, io::stdout()));
+        Self { stdout, show: Show::new(args, io::stdout().is_terminal()), terminal: None }
     }
 
-    /// Prints one line, or keeps it for [`flush`](Self::flush).
-    pub(crate) fn line(&mut self, text: &[u8]) -> io::Result<()> {
-        self.attempt(|stdout| {
-            stdout.write_all(text)?;
-            stdout.write_all(b"\n")
+    /// From now on somebody types.
+    pub(crate) fn take_over(&mut self, terminal: Terminal) {
+        self.terminal = Some(terminal);
+    }
+
+    /// Prints a message, or keeps it for [`flush`](Self::flush).
+    pub(crate) fn message(&mut self, message: &Message<'_>) -> io::Result<()> {
+        let show = self.show;
+        self.attempt(|stdout, terminal| {
+            if let Some(terminal) = terminal {
+                terminal.hide(stdout)?;
+                stdout.write_all(b"< ")?;
+            }
+            show.message(message, stdout)
         })
+    }
+
+    /// Says something to the user: above the line on a terminal, else on stderr.
+    pub(crate) fn note(&mut self, text: &str) {
+        if self.terminal.is_none() {
+            // With stderr gone there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "sockeye: {text}");
+            return;
+        }
+        self.remark(text);
+    }
+
+    /// Says something to somebody at a terminal only.
+    pub(crate) fn remark(&mut self, text: &str) {
+        let show = self.show;
+        // What fails here fails again with the next message.
+        let _ = self.attempt(|stdout, terminal| {
+            let Some(terminal) = terminal else { return Ok(()) };
+            terminal.hide(stdout)?;
+            stdout.write_all(b"* ")?;
+            show.bytes(text.as_bytes(), stdout)?;
+            stdout.write_all(b"\n")
+        });
+    }
+
+    /// Takes what was typed.
+    pub(crate) fn typed(&mut self, bytes: &[u8]) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        let typed = self.attempt(|stdout, terminal| {
+            if let Some(terminal) = terminal {
+                wishes = terminal.typed(bytes, stdout)?;
+            }
+            Ok(())
+        });
+        if typed.is_err() {
+            wishes.push(Wish::End); // nobody sees any more what is typed
+        }
+        wishes
+    }
+
+    /// Keeps a typed line for later.
+    pub(crate) fn remember(&mut self, line: &str) {
+        let trouble = self.terminal.as_mut().and_then(|terminal| terminal.remember(line));
+        if let Some(why) = trouble {
+            self.no_history(&why);
+        }
+    }
+
+    pub(crate) fn no_history(&mut self, why: &str) {
+        self.remark(&format!("the history is not kept: {why}"));
+    }
+
+    /// Leaves the terminal as it was found, for a while or for good.
+    pub(crate) fn leave(&mut self) {
+        self.hide();
+        let _ = self.attempt(|stdout, _| stdout.flush()); // it has been told, or nobody is there
+        if let Some(terminal) = &mut self.terminal {
+            terminal.leave();
+        }
+    }
+
+    /// Takes the terminal over again.
+    pub(crate) fn resume(&mut self) {
+        // A terminal that is gone is noticed at the next read.
+        let _ = self.terminal.as_mut().map_or(Ok(()), Terminal::resume);
+    }
+
+    fn hide(&mut self) {
+        // What fails here fails again with the next message.
+        let _ = self.attempt(|stdout, terminal| {
+            terminal.as_mut().map_or(Ok(()), |terminal| terminal.hide(stdout))
+        });
     }
 
     /// Prints what is kept.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.attempt(Write::flush)
+        self.attempt(|stdout, terminal| {
+            if let Some(terminal) = terminal {
+                terminal.draw(stdout)?;
+            }
+            stdout.flush()
+        })
     }
 
     /// After an error nothing is printed any more, and that is no further error.
     fn attempt(
         &mut self,
-        write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>,
+        write: impl FnOnce(&mut BufWriter<Stdout>, &mut Option<Terminal>) -> io::Result<()>,
     ) -> io::Result<()> {
         let Some(stdout) = &mut self.stdout else { return Ok(()) };
-        let result = write(stdout);
+        let result = write(stdout, &mut self.terminal);
         if result.is_err()
             && let Some(stdout) = self.stdout.take()
         {

@@ -1,8 +1,10 @@
 //! The client's protocol: what it does with lines and messages, and what its end means.
 
-use super::input::{Lines, Supply};
+use super::end::{Goal, meaning};
+use super::input::Supply;
 use super::outbox::Outbox;
 use super::output::Output;
+use super::source::{Item, Source};
 use crate::args::ConnectArgs;
 use crate::ending::{Ending, FAILED, MISUSED};
 use sockeye::{
@@ -10,19 +12,16 @@ use sockeye::{
     Message, Outage, Permit, Protocol, Reject, Retry,
 };
 use std::cell::{OnceCell, RefCell};
-use std::io::{self, Write};
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
-
-/// The status when the server closed with a code that is no goodbye.
-const TURNED_OUT: u8 = 3;
-/// The status when the connection ended in no order.
-const LOST: u8 = 4;
+use std::time::{Duration, Instant};
 
 /// What the Ping says that goes behind the last line.
 const LAST: &[u8] = b"end of input";
 /// A server that does not answer it is left after so long a silence.
 const UNANSWERED: Duration = Duration::from_secs(5);
+/// So many Pings of the user's are remembered until they are answered.
+const PINGS: usize = 64;
 
 /// The protocol.
 pub(crate) struct Talk {
@@ -30,7 +29,7 @@ pub(crate) struct Talk {
     binary: bool,
     /// How many messages are still wanted, if that is counted.
     wanted: Option<u64>,
-    lines: Lines,
+    source: Source,
     /// Lines that may have to be sent again, if that is wanted.
     outbox: Option<Outbox>,
     output: Rc<RefCell<Output>>,
@@ -40,10 +39,21 @@ pub(crate) struct Talk {
     /// How long to stay when all has been said.
     linger: Duration,
     finale: Finale,
+    /// Pings that the user wanted, and when they left.
+    pings: VecDeque<(Vec<u8>, Instant)>,
+    pinged: u64,
     /// Why we close, once we do.
     goal: Option<Goal>,
     /// Set when the connection has ended.
     ending: Rc<OnceCell<Ending>>,
+}
+
+/// What the protocol is told.
+pub(crate) enum Order {
+    /// Close, and this is what it will mean.
+    End(Ending),
+    /// Something was typed.
+    Look,
 }
 
 /// What happens once the last line is sent.
@@ -62,19 +72,10 @@ enum Finale {
     Answered,
 }
 
-/// Why we close.
-#[derive(Debug, PartialEq, Eq)]
-enum Goal {
-    /// All lines are sent; that they arrived, the server's Close frame says.
-    Sent,
-    /// Nothing more is wanted of the server, and this is what it will mean.
-    Enough(Ending),
-}
-
 impl Talk {
     pub(crate) fn new(
         args: &ConnectArgs,
-        lines: Lines,
+        source: Source,
         output: Rc<RefCell<Output>>,
         ending: Rc<OnceCell<Ending>>,
     ) -> Self {
@@ -86,20 +87,26 @@ impl Talk {
             url,
             binary,
             wanted,
-            lines,
+            source,
             outbox,
             output,
             open,
             goes_on,
             linger,
             finale,
+            pings: VecDeque::new(),
+            pinged: 0,
             goal,
             ending,
         }
     }
 
-    /// All lines are sent: asks whether they have arrived, once.
+    /// All lines are sent: asks whether they have arrived, once. Who sits at a terminal has seen
+    /// what there was to see.
     fn end(&mut self, conn: &mut Conn<'_, Self>) -> Action {
+        if self.source.is_typed() {
+            return self.close(Goal::Sent);
+        }
         if self.finale == Finale::NotYet {
             let _ = conn.ping(LAST); // it goes behind the lines, or nothing goes any more
             self.finale = Finale::Asked;
@@ -123,7 +130,7 @@ impl Talk {
     }
 
     /// Sends the lines at hand while the socket takes them; an action if that ends it all.
-    fn send_lines(&mut self, permit: Permit<'_>) -> Option<Action> {
+    fn send_lines(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Option<Action> {
         let mut permit = Some(permit);
         while let Some(ready) = permit {
             if let Some(line) = self.outbox.as_mut().and_then(Outbox::again) {
@@ -133,21 +140,59 @@ impl Talk {
             if self.outbox.as_ref().is_some_and(Outbox::is_full) {
                 return None; // until some are confirmed
             }
-            let (number, line) = self.lines.next()?;
-            if !self.binary && std::str::from_utf8(line).is_err() {
-                let why = format!(
-                    "line {number} of standard input is not UTF-8, so it cannot be sent as text; \
-                     try --binary"
-                );
-                return Some(self.close(Goal::Enough(Ending::with(MISUSED, why))));
-            }
-            if let Some(outbox) = &mut self.outbox {
-                outbox.keep(line);
-            }
-            permit = ready.send(message(self.binary, line));
+            permit = match self.source.next()? {
+                (number, Item::Line(line)) => {
+                    if !self.binary && std::str::from_utf8(&line).is_err() {
+                        return Some(self.close(Goal::Enough(not_text(number))));
+                    }
+                    if let Some(outbox) = &mut self.outbox {
+                        outbox.keep(&line);
+                    }
+                    ready.send(message(self.binary, &line))
+                }
+                (_, Item::Ping(text)) => {
+                    self.ping(conn, &text);
+                    Some(ready)
+                }
+                (_, Item::Close(code, reason)) => {
+                    self.goal.get_or_insert(Goal::Enough(Ending::success()));
+                    return Some(Action::close(code, reason));
+                }
+                (_, Item::End) => Some(ready), // the supply tells of it
+            };
         }
         None
     }
+
+    /// Sends a Ping that the user wants.
+    fn ping(&mut self, conn: &mut Conn<'_, Self>, text: &str) {
+        self.pinged += 1;
+        let payload = match text {
+            "" => format!("ping {}", self.pinged),
+            _ => text.to_owned(),
+        };
+        let _ = conn.ping(payload.as_bytes()); // or it will not be answered
+        if self.pings.len() == PINGS {
+            self.pings.pop_front();
+        }
+        self.pings.push_back((payload.into_bytes(), Instant::now()));
+    }
+
+    /// An answer to such a Ping, perhaps.
+    fn ponged(&mut self, payload: &[u8]) {
+        let Some(at) = self.pings.iter().position(|(sent, _)| sent == payload) else { return };
+        let Some((sent, when)) = self.pings.remove(at) else { return };
+        let (text, ms) = (String::from_utf8_lossy(&sent), when.elapsed().as_secs_f64() * 1e3);
+        self.output.borrow_mut().remark(&format!("answer to {text:?} after {ms:.3} ms"));
+    }
+}
+
+/// What a line means that is no text, and has this number if it is one of standard input.
+fn not_text(number: Option<u64>) -> Ending {
+    let line = number
+        .map_or("what was typed".to_owned(), |number| format!("line {number} of standard input"));
+    let why = format!("{line} is not UTF-8, so it cannot be sent as text; try --binary");
+    Ending::with(MISUSED, why)
 }
 
 /// A line as a message; as text it has been checked.
@@ -160,8 +205,7 @@ fn message(binary: bool, line: &[u8]) -> Message<'_> {
 
 impl Protocol for Talk {
     type Session = ();
-    /// Close, and this is what it will mean.
-    type Notice = Ending;
+    type Notice = Order;
 
     fn name(&self) -> &str {
         "talk"
@@ -173,6 +217,8 @@ impl Protocol for Talk {
 
     fn open(&mut self, conn: &mut Conn<'_, Self>) -> Action {
         self.open = true;
+        let url = &self.url;
+        self.output.borrow_mut().remark(&format!("connected to {url}; /help tells of commands"));
         self.finale = Finale::NotYet;
         if let Some(outbox) = &mut self.outbox {
             outbox.begin_anew();
@@ -182,7 +228,7 @@ impl Protocol for Talk {
     }
 
     fn receive(&mut self, conn: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
-        let printed = self.output.borrow_mut().line(message.as_bytes());
+        let printed = self.output.borrow_mut().message(&message);
         if let Err(error) = printed {
             return self.close(Goal::Enough(Ending::of_stdout(&error)));
         }
@@ -201,18 +247,20 @@ impl Protocol for Talk {
 
     fn writable(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
         let unconfirmed = self.outbox.as_ref().is_some_and(|outbox| !outbox.is_empty());
-        match self.lines.supply() {
+        match self.source.supply() {
             Supply::Ready => {}
             Supply::Later | Supply::Ended if self.outbox.as_ref().is_some_and(Outbox::owes) => {}
             Supply::Ended if unconfirmed => return Action::Continue, // until they are
             Supply::Later => return Action::Continue,                // the feeder will wake us
-            Supply::Ended if self.wanted.is_some() => return Action::Continue,
+            Supply::Ended if self.wanted.is_some() && !self.source.is_typed() => {
+                return Action::Continue;
+            }
             Supply::Ended => return self.end(conn),
             Supply::Failed(why) => {
                 return self.close(Goal::Enough(Ending::with(MISUSED, why)));
             }
         }
-        if let Some(action) = self.send_lines(permit) {
+        if let Some(action) = self.send_lines(conn, permit) {
             return action;
         }
         if let Some(outbox) = &self.outbox {
@@ -229,6 +277,7 @@ impl Protocol for Talk {
         if self.outbox.as_mut().is_some_and(|outbox| outbox.confirm(payload)) {
             conn.request_writable(); // there is room, or nothing to wait for any more
         }
+        self.ponged(payload);
         if payload == LAST && self.finale == Finale::Asked {
             self.finale = Finale::Answered;
             if self.linger.is_zero() {
@@ -248,12 +297,20 @@ impl Protocol for Talk {
         self.goes_on = plan.is_some();
         let Some(plan) = plan else { return Retry::Never };
         let (url, why) = (&self.url, outage.why);
-        // With stderr gone there is nobody left to tell.
-        let _ = writeln!(io::stderr(), "sockeye: {url}: {why}; trying again in {plan:.1?}");
+        let text = format!("{url}: {why}; trying again in {plan:.1?}");
+        self.output.borrow_mut().note(&text);
         Retry::AsPlanned
     }
 
-    fn notified(&mut self, connections: Connections<'_>, ending: Ending) {
+    fn notified(&mut self, connections: Connections<'_>, order: Order) {
+        let ending = match order {
+            Order::End(ending) => ending,
+            Order::Look if self.open || !self.source.ends() => {
+                let all = connections.all();
+                return all.into_iter().for_each(|id| connections.request_writable(id));
+            }
+            Order::Look => Ending::success(), // nothing can be sent, so nothing is waited for
+        };
         self.goal.get_or_insert(Goal::Enough(ending));
         for id in connections.all() {
             if self.open {
@@ -267,6 +324,15 @@ impl Protocol for Talk {
     fn closed(&mut self, _: Connections<'_>, _: ConnId, (): (), closed: Closed) {
         self.open = false;
         if !self.goes_on {
+            if closed.by == By::Peer && matches!(closed.cause, Cause::Close) {
+                let said = match &closed.code {
+                    Some(code) => code.to_string(),
+                    None => "no code".to_owned(),
+                };
+                self.output
+                    .borrow_mut()
+                    .remark(&format!("the server closed the connection with {said}"));
+            }
             let _ = self.ending.set(meaning(self.goal.take(), &closed)); // comes once
         }
     }
@@ -280,73 +346,5 @@ impl Protocol for Talk {
             Some(Goal::Sent) | None => Ending::with(FAILED, format!("{}: {error}", self.url)),
         };
         let _ = self.ending.set(ending); // comes once
-    }
-}
-
-/// What the end of the connection means for the program's.
-fn meaning(goal: Option<Goal>, closed: &Closed) -> Ending {
-    match goal {
-        Some(Goal::Enough(ending)) => return ending,
-        Some(Goal::Sent) if closed.clean => return Ending::success(),
-        Some(Goal::Sent) | None => {}
-    }
-    if !matches!(closed.cause, Cause::Close) {
-        let broke = matches!(closed.cause, Cause::Violation(_));
-        let what = if broke { "the connection was closed" } else { "the connection was lost" };
-        return Ending::with(LOST, format!("{what}: {}", closed.cause));
-    }
-    match (closed.by, closed.code) {
-        (By::Us, _) => Ending::with(LOST, "the connection was lost before the server closed it"),
-        (By::Peer, None | Some(CloseCode::NORMAL)) => Ending::success(),
-        (By::Peer, Some(code)) if closed.reason.is_empty() => {
-            Ending::with(TURNED_OUT, format!("the server closed the connection with {code}"))
-        }
-        (By::Peer, Some(code)) => Ending::with(
-            TURNED_OUT,
-            format!("the server closed the connection with {code}: {:?}", closed.reason),
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn closed(by: By, code: Option<u16>, clean: bool, cause: Cause) -> Closed {
-        let code = code.and_then(CloseCode::new);
-        Closed { code, reason: "why".into(), clean, by, cause }
-    }
-
-    #[test]
-    fn closing_in_good_order_is_a_success() {
-        let ours = closed(By::Us, Some(1000), true, Cause::Close);
-        assert_eq!(meaning(Some(Goal::Sent), &ours), Ending::success());
-        for code in [None, Some(1000)] {
-            let theirs = closed(By::Peer, code, true, Cause::Close);
-            assert_eq!(meaning(None, &theirs), Ending::success());
-        }
-    }
-
-    #[test]
-    fn the_servers_code_and_reason_are_told() {
-        let theirs = closed(By::Peer, Some(4000), true, Cause::Close);
-        let sentence = "the server closed the connection with 4000 of the application: \"why\"";
-        assert_eq!(meaning(None, &theirs), Ending::with(TURNED_OUT, sentence));
-    }
-
-    #[test]
-    fn lines_whose_arrival_nobody_confirmed_are_no_success() {
-        for cause in [Cause::Close, Cause::CloseUnanswered(std::time::Duration::from_secs(5))] {
-            let ours = closed(By::Us, Some(1000), false, cause);
-            assert_ne!(meaning(Some(Goal::Sent), &ours), Ending::success());
-            assert_eq!(meaning(Some(Goal::Enough(Ending::success())), &ours), Ending::success());
-        }
-    }
-
-    #[test]
-    fn a_connection_that_vanishes_is_lost() {
-        let lost = closed(By::Peer, None, false, Cause::Vanished);
-        let sentence = "the connection was lost: end of stream without a close frame";
-        assert_eq!(meaning(None, &lost), Ending::with(LOST, sentence));
     }
 }

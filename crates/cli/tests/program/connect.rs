@@ -360,3 +360,19 @@ fn a_stdout_that_nobody_reads_ends_it_quietly() {
     child.stderr.unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(said, "");
 }
+
+#[test]
+fn json_and_binary_messages_are_shown_as_asked_for() {
+    let mut talk = Talk::with(&["--json", "--hex"]);
+    let mut stdout = talk.program.stdout();
+    say(&mut talk.peer, r#"{"b":1.50, "a":["\u001b"]}"#);
+    say(&mut talk.peer, "{plain\x1b}");
+    talk.peer.send(Message::binary(&b"\x00hello"[..])).unwrap();
+    talk.peer.close(None).unwrap();
+    assert_eq!(talk.verdict(), DONE);
+    let mut printed = String::new();
+    stdout.read_to_string(&mut printed).unwrap();
+    let expected = "{\n  \"b\": 1.50,\n  \"a\": [\n    \"\\u001b\"\n  ]\n}\n{plain\x1b}\n\
+        00000000  00 68 65 6c 6c 6f                                 |.hello|\n00000006\n";
+    assert_eq!(printed, expected);
+}
