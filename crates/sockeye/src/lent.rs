@@ -470,13 +470,10 @@ impl<'c> Connections<'c> {
         Ok(id)
     }
 
-    /// The connection that a descriptor told of in a [`Change`] belongs to, also while it is one
-    /// of several that are tried for it; `None` once it is forgotten, and for those that are no
-    /// connection's.
+    /// The connection that a descriptor told of in a [`Change`] is of, or is tried for; `None` once
+    /// it is forgotten, and for those that are no connection's.
     pub fn by_fd(&self, fd: RawFd) -> Option<ConnId> {
-        let state = self.core.state.borrow();
-        let id = *state.watched.get(&fd)?;
-        Some(state.attempt_of(id).unwrap_or(id))
+        self.core.state.borrow().by_fd(fd)
     }
 
     /// Takes over a connected stream socket that was accepted elsewhere.

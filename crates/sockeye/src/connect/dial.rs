@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -313,6 +313,12 @@ impl State {
         let attempts = mem::take(&mut dial.attempts).into_iter().map(|(attempt, _)| attempt);
         let all: Vec<ConnId> = attempts.chain(dial.waits.take()).collect();
         all.into_iter().for_each(|attempt| self.remove_attempt(attempt));
+    }
+
+    /// The connection that a watched descriptor is of, or is tried for.
+    pub(crate) fn by_fd(&self, fd: RawFd) -> Option<ConnId> {
+        let id = *self.watched.get(&fd)?;
+        Some(self.attempt_of(id).unwrap_or(id))
     }
 
     /// The connection that an attempt is made for.
