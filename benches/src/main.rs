@@ -7,34 +7,50 @@
 //! | to change | open |
 //! |---|---|
 //! | kinds of load | `cells.rs` |
-//! | who is measured, and how they are built | `peers.rs` |
-//! | how one measurement is made | `measure.rs` |
+//! | who is measured, with which loads and options | `peers.rs` |
+//! | how they are built | `make.rs` |
+//! | how one measurement is made | `measure.rs`; `load.rs`, `server.rs` |
+//! | how system calls are counted | `calls.rs` |
+//! | what is to be reached, and when it counts as reached | `rows.rs`, `stats.rs` |
 //! | what is printed and written | `results.rs`, `plot.rs` |
 #![forbid(unsafe_code)]
 
+mod calls;
 mod cells;
+mod load;
+mod make;
 mod measure;
 mod peers;
 mod place;
 mod plot;
 mod results;
+mod rows;
+mod server;
 mod stats;
 
 use cells::{CELLS, Cell};
-use measure::{Measured, Pace};
-use peers::Peer;
+use load::Pace;
+use make::Built;
+use measure::Measured;
+use peers::{Peer, Server};
 use place::Place;
+use results::Results;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const HELP: &str = "\
 cargo xtask bench [--quick] [--rounds N] [--cells NAME[,NAME...]] [--peers NAME[,NAME...]]
     Measures messages per second of server processor time, and writes benches/RESULTS.md and
-    benches/plots/*.svg. Takes up to two hours; with --quick ten minutes, for fewer kinds of load,
-    three rounds instead of eleven, and nothing is written.
+    benches/plots/*.svg. Takes half an hour; with --quick less than ten minutes, for fewer kinds of
+    load, three rounds instead of eleven, and nothing is written.
     --rounds  so many rounds
     --cells   only these kinds of load, such as binary-20-64x16
     --peers   only these servers, such as sockeye,uwebsockets,floor";
+
+/// How long one measurement is: many short ones tell more than few long ones, since what else
+/// happens on a machine comes and goes in seconds.
+const PACE: Pace =
+    Pace { warm_up: Duration::from_millis(120), measured: Duration::from_millis(400) };
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -42,7 +58,6 @@ struct Options {
     cells: Vec<Cell>,
     peers: Vec<Peer>,
     rounds: u32,
-    pace: Pace,
     /// All of it was asked for, so that it can be written down.
     whole: bool,
 }
@@ -66,15 +81,10 @@ impl Options {
         }
         let whole = !quick && cells.is_none() && peers.is_none();
         let all = || CELLS.iter().filter(|cell| cell.quick || !quick).copied().collect();
-        let (warm_up, measured) = if quick { (200, 1000) } else { (500, 2000) };
         Ok(Self {
             cells: cells.unwrap_or_else(all),
             peers: peers.unwrap_or_else(|| Peer::ALL.to_vec()),
             rounds: rounds.unwrap_or(if quick { 3 } else { 11 }),
-            pace: Pace {
-                warm_up: Duration::from_millis(warm_up),
-                measured: Duration::from_millis(measured),
-            },
             whole,
         })
     }
@@ -123,43 +133,71 @@ fn main() -> ExitCode {
 }
 
 fn bench(place: &Place, options: &Options) -> Result<(), String> {
-    let mut tools = peers::Tools::build(place)?;
-    let mut servers = Vec::new();
-    for &peer in &options.peers {
-        match peer.build(place) {
-            Ok(server) => servers.push(server),
-            // Named in the results: a peer is never silently missing.
-            Err(why) => tools.missing.push((peer, why)),
-        }
-    }
-    for (peer, why) in &tools.missing {
+    println!("building");
+    let built = Built::new(place, &options.peers)?;
+    for (peer, why) in &built.missing {
         println!("{} is not measured: {why}", peer.name());
     }
+    let begun = Instant::now();
     let mut all: Vec<Measured> = Vec::new();
     for round in 1..=options.rounds {
-        for cell in &options.cells {
+        let since = Instant::now();
+        for cell in options.cells.iter().filter(|cell| !cell.is_once()) {
             println!("round {round} of {}: {}", options.rounds, cell.name());
-            for server in servers.iter().filter(|server| server.peer.takes(cell)) {
-                let measured = measure::once(&tools, server, cell, round, &options.pace);
-                match measured {
-                    Ok(measured) => {
-                        println!("    {:<16} {:>11.0} a second", server.peer.name(), measured.rate);
-                        all.push(measured);
-                    }
-                    Err(why) => {
-                        println!("    {:<16} {why}", server.peer.name());
-                        all.push(Measured::failed(server.peer, *cell, round, why));
-                    }
-                }
-            }
+            each(&built, cell, round, &mut all);
+        }
+        let left = since.elapsed() * (options.rounds - round);
+        println!("{}; {} left for the rounds", Minutes(begun.elapsed()), Minutes(left));
+    }
+    for cell in options.cells.iter().filter(|cell| cell.is_once()) {
+        println!("once: {}", cell.name());
+        each(&built, cell, 1, &mut all);
+    }
+    let mut calls = Vec::new();
+    for cell in calls::cells(&options.cells) {
+        println!("system calls: {}", cell.name());
+        let takes = |server: &&Server| server.peer.takes(&cell);
+        for server in built.servers.iter().filter(takes) {
+            calls.push(calls::count(place, &built.tools, server, &cell));
         }
     }
-    let results = results::Results::new(&options.peers, &options.cells, &all, &tools.missing);
+    let results = Results::new(options, &built, &all, &calls);
     println!("\n{}", results.tables());
+    println!("{} for all of it, building aside", Minutes(begun.elapsed()));
     if options.whole {
-        results.write(place, options.rounds)?;
+        results.write(place)?;
     }
     Ok(())
+}
+
+/// Measures every server that takes this kind of load; in every other round in reverse order.
+fn each(built: &Built, cell: &Cell, round: u32, all: &mut Vec<Measured>) {
+    let mut servers: Vec<&Server> =
+        built.servers.iter().filter(|server| server.peer.takes(cell)).collect();
+    if round.is_multiple_of(2) {
+        servers.reverse();
+    }
+    for server in servers {
+        let name = server.peer.name();
+        let measured = measure::once(&built.tools, server, cell, round, &PACE);
+        let measured =
+            measured.unwrap_or_else(|why| Measured::failed(server.peer, *cell, round, why));
+        match &measured.failure {
+            None => println!("    {name:<22} {:>12.0}", measured.value),
+            Some(why) => println!("    {name:<22} {why}"),
+        }
+        all.push(measured);
+    }
+}
+
+/// A time, as people say it.
+struct Minutes(Duration);
+
+impl std::fmt::Display for Minutes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.as_secs();
+        write!(f, "{}:{:02} min", seconds / 60, seconds % 60)
+    }
 }
 
 #[cfg(test)]
@@ -187,5 +225,10 @@ mod tests {
             let said = Options::parse(args).unwrap_err();
             assert!(said.starts_with(what), "{said}");
         }
+    }
+
+    #[test]
+    fn times_are_said_in_minutes() {
+        assert_eq!(Minutes(Duration::from_secs(125)).to_string(), "2:05 min");
     }
 }

@@ -1,10 +1,6 @@
-//! Who is measured, and how each is built.
+//! Who is measured, and with what.
 
-use crate::cells::{Cell, Matter};
-use crate::place::{Place, run};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{fs, io};
+use crate::cells::{Cell, Kind, Matter, Whom, Wire};
 
 /// A server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,26 +10,36 @@ pub(crate) enum Peer {
     Uwebsockets,
     /// Receives, and sends the same bytes back.
     Floor,
-    /// The same over io_uring(7).
-    FloorUring,
     /// The least that can be called a WebSocket server.
     Least,
+    /// The floor over io_uring(7).
+    FloorUring,
+    /// uWebSockets built to compress with libdeflate, where that is possible.
+    UwebsocketsLibdeflate,
+    /// Debian's, waiting by poll(2).
+    Libwebsockets,
+    /// Debian's, waiting by libev.
+    LibwebsocketsLibev,
     Fastwebsockets,
     Tungstenite,
-    /// Debian's, waiting by libev.
-    Libwebsockets,
+    Sockudo,
+    Bun,
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Sockeye,
         Self::Uwebsockets,
         Self::Floor,
-        Self::FloorUring,
         Self::Least,
+        Self::FloorUring,
+        Self::UwebsocketsLibdeflate,
+        Self::Libwebsockets,
+        Self::LibwebsocketsLibev,
         Self::Fastwebsockets,
         Self::Tungstenite,
-        Self::Libwebsockets,
+        Self::Sockudo,
+        Self::Bun,
     ];
 
     /// As `--peers` knows it.
@@ -42,11 +48,15 @@ impl Peer {
             Self::Sockeye => "sockeye",
             Self::Uwebsockets => "uwebsockets",
             Self::Floor => "floor",
-            Self::FloorUring => "floor-uring",
             Self::Least => "least",
+            Self::FloorUring => "floor-uring",
+            Self::UwebsocketsLibdeflate => "uwebsockets-libdeflate",
+            Self::Libwebsockets => "libwebsockets",
+            Self::LibwebsocketsLibev => "libwebsockets-libev",
             Self::Fastwebsockets => "fastwebsockets",
             Self::Tungstenite => "tungstenite",
-            Self::Libwebsockets => "libwebsockets",
+            Self::Sockudo => "sockudo",
+            Self::Bun => "bun",
         }
     }
 
@@ -56,46 +66,94 @@ impl Peer {
             Self::Sockeye => "Sockeye",
             Self::Uwebsockets => "uWebSockets",
             Self::Floor => "the floor",
-            Self::FloorUring => "the floor, io_uring",
             Self::Least => "least possible",
+            Self::FloorUring => "the floor, io_uring",
+            Self::UwebsocketsLibdeflate => "uWebSockets, libdeflate",
+            Self::Libwebsockets => "libwebsockets",
+            Self::LibwebsocketsLibev => "libwebsockets, libev",
             Self::Fastwebsockets => "fastwebsockets",
             Self::Tungstenite => "tokio-tungstenite",
-            Self::Libwebsockets => "libwebsockets",
+            Self::Sockudo => "sockudo-ws",
+            Self::Bun => "Bun",
         }
     }
 
-    /// Whether this kind of load means anything to it: what messages are made of is nothing to
-    /// who does not look at them.
+    /// Whether it speaks WebSocket; else its load is one of its own.
+    pub(crate) fn speaks(self) -> bool {
+        !matches!(self, Self::Floor | Self::FloorUring)
+    }
+
+    /// Whether Sockeye is judged by it, or it says what can be reached at all.
+    fn judges(self) -> bool {
+        matches!(self, Self::Sockeye | Self::Uwebsockets | Self::Floor | Self::Least)
+    }
+
+    /// Whether it is measured with this kind of load.
     pub(crate) fn takes(self, cell: &Cell) -> bool {
+        let wanted = match cell.for_whom {
+            Whom::All => true,
+            Whom::Judged => self.judges(),
+            Whom::Ours => self == Self::Sockeye,
+        };
+        wanted && self.lacks(cell).is_none()
+    }
+
+    /// Why this kind of load means nothing to it, if so.
+    pub(crate) fn lacks(self, cell: &Cell) -> Option<&'static str> {
+        let of_binary = matches!(cell.kind, Kind::Echo { matter: Matter::Binary, .. });
+        let idle = cell.without_idle().is_some();
         match self {
-            Self::Floor | Self::FloorUring | Self::Least => cell.matter == Matter::Binary,
-            Self::Sockeye
-            | Self::Uwebsockets
+            Self::Sockeye => None,
+            Self::Floor | Self::FloorUring if !of_binary || cell.wire != Wire::Plain => {
+                Some("it does not look at what it echoes")
+            }
+            Self::FloorUring if cell.group == "many" => Some("its pool of buffers is small"),
+            Self::Least if matches!(cell.kind, Kind::Echo { .. }) && !of_binary => {
+                Some("it does not look at text")
+            }
+            Self::UwebsocketsLibdeflate if cell.wire != Wire::Shared => {
+                Some("libdeflate serves messages that do not know of each other")
+            }
+            Self::Floor | Self::FloorUring | Self::Least if idle => {
+                Some("connections that are idle are nothing to it")
+            }
+            Self::Uwebsockets => None,
+            Self::UwebsocketsLibdeflate if !matches!(cell.kind, Kind::Echo { .. }) => {
+                Some("it differs from uWebSockets where messages are compressed")
+            }
+            Self::Libwebsockets | Self::LibwebsocketsLibev if cell.wire == Wire::Own => {
+                Some("its extension keeps no window")
+            }
+            _ if matches!(cell.kind, Kind::Broadcast { .. }) => Some("its program only echoes"),
+            Self::Libwebsockets if cell.wire != Wire::Plain => {
+                Some("it is measured on libev, which waits faster")
+            }
+            Self::Libwebsockets if cell.group == "many" => {
+                Some("poll(2) of 5,000 descriptors for each turn takes minutes")
+            }
+            Self::LibwebsocketsLibev => None,
+            Self::Tungstenite if cell.wire == Wire::Tls => None,
+            Self::Floor
+            | Self::FloorUring
+            | Self::Least
             | Self::Fastwebsockets
             | Self::Tungstenite
-            | Self::Libwebsockets => true,
+            | Self::Sockudo
+            | Self::Bun
+                if cell.wire != Wire::Plain =>
+            {
+                Some("its program does without")
+            }
+            Self::Floor
+            | Self::FloorUring
+            | Self::Least
+            | Self::UwebsocketsLibdeflate
+            | Self::Libwebsockets
+            | Self::Fastwebsockets
+            | Self::Tungstenite
+            | Self::Sockudo
+            | Self::Bun => None,
         }
-    }
-
-    /// Builds it. `Err` says why it cannot be.
-    pub(crate) fn build(self, place: &Place) -> Result<Server, String> {
-        let (program, args) = match self {
-            Self::Sockeye => {
-                let args = ["echo", "--no-deflate", "--log", "none", "--port", "0"];
-                (place.target.join("release/sockeye"), args.map(str::to_owned).to_vec())
-            }
-            Self::Uwebsockets => (uwebsockets(place)?, vec!["0".to_owned()]),
-            Self::Floor => (reference(place, "floor", &[])?, vec![]),
-            Self::FloorUring => (reference(place, "floor_uring", &["-luring"])?, vec![]),
-            Self::Least => (reference(place, "least", &[])?, vec![]),
-            Self::Fastwebsockets | Self::Tungstenite => {
-                (rust(place)?.join(self.name()), vec!["0".to_owned()])
-            }
-            Self::Libwebsockets => {
-                (libwebsockets(place)?, ["0", "--libev"].map(str::to_owned).to_vec())
-            }
-        };
-        Ok(Server { peer: self, program, args })
     }
 }
 
@@ -103,116 +161,91 @@ impl Peer {
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) peer: Peer,
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<String>,
+    pub(crate) programs: Programs,
 }
 
-/// What makes the load, and who could not be built.
-#[derive(Debug)]
-pub(crate) struct Tools {
-    /// `sockeye bench`, for servers that speak WebSocket.
-    pub(crate) sockeye: PathBuf,
-    /// For those that do not.
-    pub(crate) raw_load: PathBuf,
-    pub(crate) missing: Vec<(Peer, String)>,
+/// Its programs, and what they need.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Programs {
+    /// Echoes.
+    pub(crate) echo: String,
+    /// Publishes, if that is another.
+    pub(crate) publish: Option<String>,
+    /// Echoes under TLS, if that is another.
+    pub(crate) tls: Option<String>,
+    /// A certificate and its key, in PEM.
+    pub(crate) certificate: [String; 2],
 }
 
-impl Tools {
-    pub(crate) fn build(place: &Place) -> Result<Self, String> {
-        run(&mut place.cargo(&["build", "--release", "--package", "sockeye-cli"]))?;
-        Ok(Self {
-            sockeye: place.target.join("release/sockeye"),
-            raw_load: reference(place, "raw_load", &[])?,
-            missing: Vec::new(),
-        })
-    }
-}
-
-/// A program of `benches/reference`.
-fn reference(place: &Place, name: &str, libraries: &[&str]) -> Result<PathBuf, String> {
-    let source = place.root.join("benches/reference").join(name).with_extension("c");
-    let program = place.peers()?.join(name);
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-O3", "-flto=auto", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-o"]);
-    run(gcc.arg(&program).arg(source).args(libraries))?;
-    Ok(program)
-}
-
-/// The peers in Rust; where their programs are.
-fn rust(place: &Place) -> Result<PathBuf, String> {
-    let manifest = place.root.join("benches/peers/rust/Cargo.toml");
-    let mut build = place.cargo(&["build", "--release", "--locked", "--manifest-path"]);
-    let target = place.peers()?.join("rust");
-    run(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
-    Ok(target.join("release"))
-}
-
-/// libwebsockets, as the system has it.
-fn libwebsockets(place: &Place) -> Result<PathBuf, String> {
-    let source = place.root.join("benches/peers/libwebsockets.c");
-    let program = place.peers()?.join("libwebsockets");
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-O3", "-flto=auto", "-D_GNU_SOURCE", "-Wall", "-o"]).arg(&program).arg(source);
-    run(gcc.args(["-lwebsockets", "-lssl", "-lcrypto"])).map_err(|why| {
-        format!("{why}; apt install libwebsockets-dev libwebsockets-evlib-ev libssl-dev")
-    })?;
-    Ok(program)
-}
-
-/// uWebSockets, from the C++ that a crate carries, for epoll and without TLS.
-fn uwebsockets(place: &Place) -> Result<PathBuf, String> {
-    let program = place.peers()?.join("uwebsockets");
-    let ours = place.root.join("benches/peers/uwebsockets.cpp");
-    let source = crate_source(place, "libuwebsockets-sys")?.join("uWebSockets");
-    let copy = place.peers()?.join("uWebSockets");
-    let failed = |error: io::Error| format!("{}: {error}", copy.display());
-    if !copy.exists() {
-        copy_dir(&source, &copy).map_err(failed)?;
-    }
-    let sockets = copy.join("uSockets/src");
-    let mut objects = Vec::new();
-    for dir in [sockets.clone(), sockets.join("eventing")] {
-        for entry in fs::read_dir(dir).map_err(failed)? {
-            let file = entry.map_err(failed)?.path();
-            if file.extension().is_some_and(|extension| extension == "c") {
-                let object = file.with_extension("o");
-                let mut gcc = Command::new("gcc");
-                gcc.args(["-O3", "-flto=auto", "-w", "-DLIBUS_NO_SSL", "-c", "-I"]).arg(&sockets);
-                run(gcc.arg(&file).arg("-o").arg(&object))?;
-                objects.push(object);
+impl Server {
+    /// The command line that serves this kind of load, on any free port.
+    pub(crate) fn command(&self, cell: &Cell) -> Vec<String> {
+        let Programs { echo, publish, tls, certificate: [cert, key] } = &self.programs;
+        let publishes = matches!(cell.kind, Kind::Broadcast { .. });
+        let program = match (cell.wire, publishes) {
+            (Wire::Tls, _) => tls.as_ref().unwrap_or(echo),
+            (_, true) => publish.as_ref().unwrap_or(echo),
+            (_, false) => echo,
+        };
+        let mut command = vec![program.as_str()];
+        match self.peer {
+            Peer::Sockeye if publishes => command.push("127.0.0.1:0"),
+            Peer::Sockeye => {
+                command.extend(["echo", "--log", "none", "--port", "0"]);
+                match cell.wire {
+                    Wire::Plain => command.push("--no-deflate"),
+                    Wire::Shared => {}
+                    Wire::Own => command.push("--context-takeover"),
+                    Wire::Tls => {
+                        command.extend(["--no-deflate", "--tls-cert", cert, "--tls-key", key]);
+                    }
+                }
+            }
+            Peer::Uwebsockets | Peer::UwebsocketsLibdeflate => {
+                command.push("0");
+                match cell.wire {
+                    Wire::Plain if publishes => command.push("publish"),
+                    Wire::Plain => {}
+                    Wire::Shared => command.push("shared"),
+                    Wire::Own => command.push("own"),
+                    Wire::Tls => command.extend(["plain", cert, key]),
+                }
+            }
+            Peer::Libwebsockets | Peer::LibwebsocketsLibev | Peer::Tungstenite => {
+                command.push("0");
+                if self.peer == Peer::LibwebsocketsLibev {
+                    command.push("--libev");
+                }
+                match cell.wire {
+                    Wire::Plain => {}
+                    Wire::Shared | Wire::Own => command.push("--deflate"),
+                    Wire::Tls => command.extend(["--cert", cert, "--key", key]),
+                }
+                if matches!(cell.kind, Kind::Memory { .. }) {
+                    command.push("--small");
+                }
+            }
+            Peer::Bun => command.extend([publish.as_deref().unwrap_or_default(), "0"]),
+            Peer::Floor | Peer::Least | Peer::FloorUring | Peer::Fastwebsockets | Peer::Sockudo => {
+                command.push("0")
             }
         }
+        command.into_iter().map(str::to_owned).collect()
     }
-    let mut gxx = Command::new("g++");
-    gxx.args(["-O3", "-flto=auto", "-w", "-std=c++20", "-DLIBUS_NO_SSL", "-I"]);
-    gxx.arg(copy.join("src")).arg("-I").arg(&sockets).arg(ours).args(&objects);
-    run(gxx.args(["-lz", "-o"]).arg(&program))?;
-    Ok(program)
 }
 
-/// Where cargo keeps the source of a crate that the Rust peers name but never build.
-fn crate_source(place: &Place, name: &str) -> Result<PathBuf, String> {
-    let manifest = place.root.join("benches/peers/rust/Cargo.toml");
-    let mut metadata = place.cargo(&["metadata", "--format-version=1", "--locked"]);
-    let said = run(metadata.arg("--manifest-path").arg(manifest))?;
-    let said: serde_json::Value = serde_json::from_str(&said).map_err(|error| error.to_string())?;
-    let packages = said["packages"].as_array().into_iter().flatten();
-    let found = packages.filter(|package| package["name"] == name).find_map(|package| {
-        Path::new(package["manifest_path"].as_str()?).parent().map(Path::to_owned)
-    });
-    found.ok_or_else(|| format!("cargo does not know where the source of {name} is"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::CELLS;
 
-fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_dir(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
+    #[test]
+    fn sockeye_takes_everything_and_is_judged_by_whom_it_is_compared_with() {
+        assert!(CELLS.iter().all(|cell| Peer::Sockeye.takes(cell)));
+        let of = |peer: Peer| CELLS.iter().filter(move |cell| peer.takes(cell)).count();
+        assert_eq!(of(Peer::Uwebsockets), CELLS.len() - 1); // but the million
+        assert_eq!(of(Peer::UwebsocketsLibdeflate), 1);
+        assert_eq!(of(Peer::Floor), 17);
+        assert!(Peer::ALL.into_iter().all(|peer| of(peer) > 0));
     }
-    Ok(())
 }

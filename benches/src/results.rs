@@ -1,11 +1,16 @@
 //! What is printed and written.
 
-use crate::cells::{Cell, GROUPS};
+use crate::Options;
+use crate::calls::Calls;
+use crate::cells::{Cell, GROUPS, Kind, about};
+use crate::make::Built;
 use crate::measure::Measured;
 use crate::peers::Peer;
 use crate::place::Place;
 use crate::plot;
-use crate::stats::{Spread, mean};
+use crate::rows::{ROWS, Verdict, rates};
+use crate::stats::{Spread, median};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 
@@ -13,172 +18,306 @@ use std::fs;
 pub(crate) struct Results<'m> {
     peers: &'m [Peer],
     cells: &'m [Cell],
+    rounds: u32,
     all: &'m [Measured],
+    calls: &'m [Calls],
     missing: &'m [(Peer, String)],
+    versions: &'m [String],
 }
-
-/// What is to be reached: a group, two servers, the least ratio of the one to the other.
-const TARGETS: [(&str, Peer, f64); 10] = [
-    ("single", Peer::Uwebsockets, 1.00),
-    ("many", Peer::Uwebsockets, 1.00),
-    ("tiny", Peer::Uwebsockets, 1.08),
-    ("small", Peer::Uwebsockets, 1.12),
-    ("large", Peer::Uwebsockets, 1.05),
-    ("text", Peer::Uwebsockets, 1.15),
-    ("utf8", Peer::Uwebsockets, 3.00),
-    ("single", Peer::Floor, 0.95),
-    ("tiny", Peer::Floor, 0.90),
-    ("small", Peer::Floor, 0.85),
-];
 
 impl<'m> Results<'m> {
     pub(crate) fn new(
-        peers: &'m [Peer],
-        cells: &'m [Cell],
+        options: &'m Options,
+        built: &'m Built,
         all: &'m [Measured],
-        missing: &'m [(Peer, String)],
+        calls: &'m [Calls],
     ) -> Self {
-        Self { peers, cells, all, missing }
+        Self {
+            peers: &options.peers,
+            cells: &options.cells,
+            rounds: options.rounds,
+            all,
+            calls,
+            missing: &built.missing,
+            versions: &built.versions,
+        }
     }
 
+    /// What was measured of a server under one kind of load.
     fn of(&self, peer: Peer, cell: &Cell) -> impl Iterator<Item = &'m Measured> {
         let cell = *cell;
-        self.all.iter().filter(move |measured| measured.peer == peer && measured.cell == cell)
+        let is = move |m: &&Measured| m.peer == peer && m.cell == cell && m.failure.is_none();
+        self.all.iter().filter(is)
     }
 
-    /// The ratio of two servers' rates, round by round.
-    fn ratio(&self, one: Peer, other: Peer, cell: &Cell) -> Option<Spread> {
-        let ratios = self.of(one, cell).filter_map(|ours| {
-            let theirs = self.of(other, cell).find(|theirs| theirs.round == ours.round)?;
-            Some(ours.rate / theirs.rate)
-        });
-        Spread::of(ratios)
+    /// The median over the rounds.
+    fn middle(
+        &self,
+        peer: Peer,
+        cell: &Cell,
+        what: impl Fn(&Measured) -> Option<f64>,
+    ) -> Option<f64> {
+        median(self.of(peer, cell).filter_map(what))
     }
 
-    fn group_ratio(&self, one: Peer, other: Peer, group: &str) -> Option<f64> {
-        let cells = self.cells.iter().filter(|cell| cell.group == group);
-        mean(cells.filter_map(|cell| Some(self.ratio(one, other, cell)?.median)))
+    /// Kinds of load that are about rates, and not about memory.
+    fn rate_cells(&self) -> impl Iterator<Item = &'m Cell> {
+        self.cells.iter().filter(|cell| !cell.is_once())
     }
 
     /// Everything as Markdown.
     pub(crate) fn tables(&self) -> String {
-        let mut text = self.targets();
-        text += &self.ratios();
-        text += &self.latencies();
-        text += &self.troubles();
+        [
+            self.rows(),
+            self.groups(),
+            self.cells(),
+            self.latencies(),
+            self.system_calls(),
+            self.memory(),
+            self.troubles(),
+        ]
+        .concat()
+    }
+
+    fn rows(&self) -> String {
+        let mut text = "## What is to be reached\n\nMedians of the ratios of single rounds, and \
+                        the interval that holds the median with a confidence of 90 % (bootstrap). \
+                        Reached: the interval includes the bound, or lies beyond it, and the \
+                        median misses it by 3 % at most. Bytes are judged as they are.\n\n\
+                        | what | bound | median | interval | of | reached |\n\
+                        |---|---|---|---|---|---|\n"
+            .to_owned();
+        let mut reached = 0;
+        for row in &ROWS {
+            let (what, bound) = row.words();
+            let judged = row.judge(self.all);
+            reached += usize::from(judged.verdict == Verdict::Reached);
+            let figures = match judged.spread {
+                None => "– | – | –".to_owned(),
+                Some(Spread { median, count, .. }) if row.is_bytes() => {
+                    format!("{median:.0} B | – | {count}")
+                }
+                Some(Spread { median, low, high, count }) => {
+                    format!("{median:.3} | {low:.3}–{high:.3} | {count}")
+                }
+            };
+            let _ = writeln!(text, "| {what} | {bound} | {figures} | {} |", judged.verdict.word());
+        }
+        let _ = writeln!(text, "\n{reached} of {} are reached.\n", ROWS.len());
         text
     }
 
-    fn targets(&self) -> String {
-        let mut text = "## What was to be reached\n\n| load | against | at least | measured | |\n\
-                        |---|---|---|---|---|\n"
-            .to_owned();
-        for (group, against, least) in TARGETS {
-            let Some(ratio) = self.group_ratio(Peer::Sockeye, against, group) else { continue };
-            let about =
-                GROUPS.iter().find(|(name, _)| *name == group).map_or("", |(_, about)| about);
-            let verdict = if ratio >= least { "holds" } else { "falls short" };
-            let against = against.title();
-            let _ = writeln!(text, "| {about} | {against} | {least:.2} | {ratio:.2} | {verdict} |");
-        }
-        text + "\n"
+    /// Servers but uWebSockets, which counts as 1.
+    fn others(&self) -> impl Iterator<Item = Peer> {
+        self.peers.iter().copied().filter(|&peer| peer != Peer::Uwebsockets)
     }
 
-    fn ratios(&self) -> String {
-        let others = || {
-            let ours = |peer: &&Peer| !matches!(peer, Peer::Sockeye | Peer::Uwebsockets);
-            self.peers.iter().filter(ours)
-        };
-        let mut text = "## Messages per second of server processor time\n\nRatios, the median of \
-                        the rounds and where nine tenths of them lie. Each is to uWebSockets in \
-                        the same round, but for the second column.\n\n| load | Sockeye | Sockeye \
-                        to the floor |"
+    fn groups(&self) -> String {
+        let mut text = "## By groups of loads\n\nMessages (deliveries, handshakes) per second of \
+                        server processor time, as ratios to uWebSockets in the same round; the \
+                        medians.\n\n| load |"
             .to_owned();
-        others().for_each(|peer| text += &format!(" {} |", peer.title()));
-        text += "\n|---|---|---|";
-        others().for_each(|_| text += "---|");
+        self.others().for_each(|peer| text += &format!(" {} |", peer.title()));
+        text += "\n|---|";
+        self.others().for_each(|_| text += "---|");
         text += "\n";
-        for cell in self.cells {
-            let mut row = vec![cell.name()];
-            let base = Peer::Uwebsockets;
-            let mut put = |one, other| {
-                let ratio = self.ratio(one, other, cell);
-                row.push(ratio.map_or_else(|| "–".to_owned(), |ratio| ratio.to_string()));
-            };
-            put(Peer::Sockeye, base);
-            put(Peer::Sockeye, Peer::Floor);
-            others().for_each(|&peer| put(peer, base));
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-        }
-        text + "\n"
-    }
-
-    fn latencies(&self) -> String {
-        let mut text = "## Latency and memory\n\nMicroseconds, the medians of the rounds: half / \
-                        99 % / 99.9 % of the messages took no longer. Resident memory of the \
-                        server in MiB.\n\n| load | server | latency | memory |\n|---|---|---|---|\n"
-            .to_owned();
-        for cell in self.cells {
-            for &peer in self.peers {
-                let part = |of: usize| {
-                    let times = self.of(peer, cell).filter_map(|m| Some(m.latency?[of] / 1000.0));
-                    Spread::of(times).map(|spread| format!("{:.0}", spread.median))
-                };
-                let (Some(p50), Some(p99), Some(p999)) = (part(0), part(1), part(2)) else {
-                    continue;
-                };
-                let memory = Spread::of(self.of(peer, cell).map(|m| m.memory / f64::from(1 << 20)));
-                let memory = memory.map_or(f64::NAN, |memory| memory.median);
-                let (name, peer) = (cell.name(), peer.title());
-                let _ =
-                    writeln!(text, "| {name} | {peer} | {p50} / {p99} / {p999} | {memory:.1} |");
+        for (group, about) in GROUPS {
+            let ratio = |peer| median(rates(self.rates_only(group)?, group, peer, BASE));
+            let ratios: Vec<Option<f64>> = self.others().map(ratio).collect();
+            if ratios.iter().any(Option::is_some) {
+                let ratios: Vec<String> = ratios.into_iter().map(figure).collect();
+                let _ = writeln!(text, "| {about} | {} |", ratios.join(" | "));
             }
         }
         text + "\n"
     }
 
-    /// Who is missing, and what failed.
-    fn troubles(&self) -> String {
-        let missing = self.missing.iter().map(|(peer, why)| (peer.title(), String::new(), why));
-        let failed = self.all.iter().filter_map(|measured| {
-            let name = format!(", {}, round {}", measured.cell.name(), measured.round);
-            Some((measured.peer.title(), name, measured.failure.as_ref()?))
-        });
-        let mut text = String::new();
-        for (peer, what, why) in missing.chain(failed) {
-            let _ = writeln!(text, "* {peer}{what}: {why}");
+    /// All measurements, if this group is one of rates.
+    fn rates_only(&self, group: &str) -> Option<&'m [Measured]> {
+        self.rate_cells().any(|cell| cell.group == group).then_some(self.all)
+    }
+
+    fn cells(&self) -> String {
+        let mut text = "## By loads\n\nMessages (deliveries, handshakes) per second of server \
+                        processor time, in thousands: the medians of the rounds. By themselves \
+                        they say what this machine was like; what counts are the ratios.\n\n\
+                        | load |"
+            .to_owned();
+        self.peers.iter().for_each(|peer| text += &format!(" {} |", peer.title()));
+        text += "\n|---|";
+        self.peers.iter().for_each(|_| text += "---|");
+        text += "\n";
+        for cell in self.rate_cells() {
+            let rate = |&peer| self.middle(peer, cell, |m| Some(m.value / 1000.0));
+            let rates: Vec<String> = self
+                .peers
+                .iter()
+                .map(|peer| rate(peer).map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}")))
+                .collect();
+            let _ = writeln!(text, "| {} | {} |", cell.name(), rates.join(" | "));
         }
-        if text.is_empty() { text } else { format!("## Not measured\n\n{text}") }
+        text + "\n"
+    }
+
+    fn latencies(&self) -> String {
+        let mut text = "## Latency, bytes and memory\n\nMicroseconds, the medians of the rounds: \
+                        half / 99 % / 99.9 % of the messages took no longer, at full load. Bytes \
+                        from the server per message, with its head. Resident memory of the server \
+                        at the end, in MiB.\n\n\
+                        | load | server | latency | bytes | memory |\n|---|---|---|---|---|\n"
+            .to_owned();
+        for cell in self.rate_cells() {
+            for &peer in self.peers {
+                let part = |of: usize| self.middle(peer, cell, |m| Some(m.latency?[of] / 1000.0));
+                let (Some(p50), Some(p99), Some(p999)) = (part(0), part(1), part(2)) else {
+                    continue;
+                };
+                let wire = self.middle(peer, cell, |m| m.wire);
+                let wire = wire.map_or_else(|| "–".to_owned(), |wire| format!("{wire:.0}"));
+                let memory = self.middle(peer, cell, |m| Some(m.memory? / f64::from(1 << 20)));
+                let memory = memory.unwrap_or(f64::NAN);
+                let (name, peer) = (cell.name(), peer.title());
+                let _ = writeln!(
+                    text,
+                    "| {name} | {peer} | {p50:.0} / {p99:.0} / {p999:.0} | {wire} | {memory:.1} |"
+                );
+            }
+        }
+        text + "\n"
+    }
+
+    fn system_calls(&self) -> String {
+        if self.calls.is_empty() {
+            return String::new();
+        }
+        let mut cells: Vec<Cell> = Vec::new();
+        for calls in self.calls {
+            if !cells.contains(&calls.cell) {
+                cells.push(calls.cell);
+            }
+        }
+        let mut text = "## System calls per message\n\nCounted under strace, which slows the \
+                        server down: it finds more to do whenever it looks.\n\n| server |"
+            .to_owned();
+        cells.iter().for_each(|cell| text += &format!(" {} |", cell.name()));
+        text += "\n|---|";
+        cells.iter().for_each(|_| text += "---|");
+        text += "\n";
+        for &peer in self.peers {
+            let of = |cell: &Cell| self.calls.iter().find(|c| c.peer == peer && c.cell == *cell);
+            let counts: Vec<String> = cells
+                .iter()
+                .map(|cell| of(cell).and_then(|calls| calls.per_message.as_ref().ok().copied()))
+                .map(figure)
+                .collect();
+            if counts.iter().any(|count| count != "–") {
+                let _ = writeln!(text, "| {} | {} |", peer.title(), counts.join(" | "));
+            }
+        }
+        text + "\n"
+    }
+
+    fn memory(&self) -> String {
+        let cells: Vec<&Cell> =
+            self.cells.iter().filter(|c| matches!(c.kind, Kind::Memory { .. })).collect();
+        if cells.is_empty() {
+            return String::new();
+        }
+        let mut text = "## Memory of idle connections\n\nBytes by which the server's resident \
+                        memory grows for each connection that is opened and stays silent, after \
+                        some have come and gone. The servers keep nothing of their own for a \
+                        connection. What the kernel keeps for its sockets is not in it.\n\n\
+                        | server |"
+            .to_owned();
+        cells.iter().for_each(|cell| text += &format!(" {} |", about(cell.group)));
+        text += "\n|---|";
+        cells.iter().for_each(|_| text += "---|");
+        text += "\n";
+        for &peer in self.peers {
+            let bytes = |cell: &&Cell| self.middle(peer, cell, |m| Some(m.value));
+            let all: Vec<Option<f64>> = cells.iter().map(bytes).collect();
+            if all.iter().any(Option::is_some) {
+                let shown = |bytes: Option<f64>| {
+                    bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{bytes:.0}"))
+                };
+                let all: Vec<String> = all.into_iter().map(shown).collect();
+                let _ = writeln!(text, "| {} | {} |", peer.title(), all.join(" | "));
+            }
+        }
+        text + "\n"
+    }
+
+    /// Who is missing, what failed, and what means nothing to whom.
+    fn troubles(&self) -> String {
+        let mut text = "## Not measured\n\n".to_owned();
+        for (peer, why) in self.missing {
+            let _ = writeln!(text, "* {}: {why}", peer.title());
+        }
+        let mut failures: BTreeMap<(Peer, String, &str), u32> = BTreeMap::new();
+        for measured in self.all {
+            if let Some(why) = &measured.failure {
+                *failures.entry((measured.peer, measured.cell.name(), why)).or_default() += 1;
+            }
+        }
+        for ((peer, cell, why), times) in failures {
+            let _ = writeln!(text, "* {}, {cell}, in {times} rounds: {why}", peer.title());
+        }
+        for calls in self.calls {
+            if let Err(why) = &calls.per_message {
+                let (peer, cell) = (calls.peer.title(), calls.cell.name());
+                let _ = writeln!(text, "* {peer}, system calls of {cell}: {why}");
+            }
+        }
+        let mut lacking: BTreeMap<(Peer, &str), Vec<String>> = BTreeMap::new();
+        for &peer in self.peers {
+            for cell in self.cells {
+                if let Some(why) = peer.lacks(cell) {
+                    lacking.entry((peer, why)).or_default().push(cell.name());
+                }
+            }
+        }
+        for ((peer, why), cells) in lacking {
+            let _ = writeln!(text, "* {}: {why} ({})", peer.title(), cells.join(", "));
+        }
+        text + "\nLoads that are there to judge Sockeye by are measured of those who judge it: \
+                uWebSockets, the floor, the least possible.\n"
     }
 
     /// Writes `benches/RESULTS.md` and the plots.
-    pub(crate) fn write(&self, place: &Place, rounds: u32) -> Result<(), String> {
+    pub(crate) fn write(&self, place: &Place) -> Result<(), String> {
         let dir = place.root.join("benches");
         let failed = |error: std::io::Error| format!("{}: {error}", dir.display());
         let mut text = format!(
-            "# Results\n\nWritten by `cargo xtask bench`: {rounds} rounds, server and load on one \
-             processor each ({}).\nThe machine was not this project's alone: ratios mean \
-             something, figures by themselves little.\n\n",
-            processor()
+            "# Results\n\nWritten by `cargo xtask bench`: {} rounds, server and load on one \
+             processor each ({}), {}. With {}.\n\n",
+            self.rounds,
+            processor(),
+            kernel(),
+            self.versions.join("; ")
         );
+        text += &self.rows();
         fs::create_dir_all(dir.join("plots")).map_err(failed)?;
         for (group, about) in GROUPS {
-            let bars: Vec<(&str, f64)> = self
-                .peers
-                .iter()
-                .filter_map(|&peer| {
-                    Some((peer.title(), self.group_ratio(peer, Peer::Uwebsockets, group)?))
-                })
-                .collect();
-            if bars.is_empty() {
+            let Some(all) = self.rates_only(group) else { continue };
+            let ratio = |&peer: &Peer| Some((peer.title(), median(rates(all, group, peer, BASE))?));
+            let bars: Vec<(&str, f64)> = self.peers.iter().filter_map(ratio).collect();
+            if bars.len() < 2 {
                 continue;
             }
             let file = format!("plots/{group}.svg");
             fs::write(dir.join(&file), plot::bars(about, &bars)).map_err(failed)?;
             let _ = writeln!(text, "![{about}]({file})\n");
         }
-        fs::write(dir.join("RESULTS.md"), text + &self.tables()).map_err(failed)
+        let rest = self.tables().replacen(&self.rows(), "", 1);
+        fs::write(dir.join("RESULTS.md"), text + &rest).map_err(failed)
     }
+}
+
+/// What all are compared with.
+const BASE: Peer = Peer::Uwebsockets;
+
+fn figure(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
 /// What kind of processor this is (proc_cpuinfo(5)).
@@ -188,33 +327,56 @@ fn processor() -> String {
     name.map_or_else(|| "of an unknown kind".to_owned(), |(_, name)| name.to_owned())
 }
 
+/// The kernel's version, without what distributions put behind it.
+fn kernel() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let number: Vec<&str> = release.trim().split(['.', '-', '+']).take(2).collect();
+    format!("Linux {}", number.join("."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cells::CELLS;
 
-    fn measured(peer: Peer, round: u32, rate: f64) -> Measured {
-        let latency = Some([1000.0, 2000.0, 3000.0]);
-        Measured { peer, cell: CELLS[1], round, rate, latency, memory: 1e6, failure: None }
+    fn measured(peer: Peer, round: u32, value: f64) -> Measured {
+        let (latency, memory) = (Some([1000.0, 2000.0, 3000.0]), Some(1048576.0));
+        let wire = Some(22.0);
+        Measured { peer, cell: CELLS[1], round, value, latency, wire, memory, failure: None }
     }
 
     #[test]
-    fn ratios_are_of_the_same_round_and_failures_are_named() {
-        let failed = Measured::failed(Peer::Floor, CELLS[1], 2, "no gcc".to_owned());
+    fn tables_have_ratios_of_the_same_round_and_name_what_failed() {
         let all = [
-            measured(Peer::Sockeye, 1, 100.0),
-            measured(Peer::Uwebsockets, 1, 50.0),
-            measured(Peer::Sockeye, 2, 300.0),
-            measured(Peer::Uwebsockets, 2, 300.0),
-            failed,
+            measured(Peer::Sockeye, 1, 100_000.0),
+            measured(Peer::Uwebsockets, 1, 50_000.0),
+            measured(Peer::Sockeye, 2, 300_000.0),
+            measured(Peer::Uwebsockets, 2, 300_000.0),
+            Measured::failed(Peer::Floor, CELLS[1], 1, "no gcc".to_owned()),
+            Measured::failed(Peer::Floor, CELLS[1], 2, "no gcc".to_owned()),
         ];
-        let peers = [Peer::Sockeye, Peer::Uwebsockets, Peer::Floor];
-        let missing = [(Peer::Tungstenite, "no cargo".to_owned())];
-        let results = Results::new(&peers, &CELLS[1..2], &all, &missing);
+        let calls = [Calls { peer: Peer::Sockeye, cell: CELLS[1], per_message: Ok(2.05) }];
+        let results = Results {
+            peers: &[Peer::Sockeye, Peer::Uwebsockets, Peer::Floor],
+            cells: &CELLS[1..2],
+            rounds: 2,
+            all: &all,
+            calls: &calls,
+            missing: &[(Peer::Tungstenite, "no cargo".to_owned())],
+            versions: &[],
+        };
         let text = results.tables();
-        assert!(text.contains("| binary-20-64x1 | 1.50 (1.00–2.00) | – | – |"), "{text}");
-        assert!(text.contains("| 1.00 | 1.50 | holds |"), "{text}");
-        assert!(text.contains("* the floor, binary-20-64x1, round 2: no gcc"), "{text}");
-        assert!(text.contains("* tokio-tungstenite: no cargo"), "{text}");
+        for line in [
+            "| echo up to 1 KiB, 1 in flight, against uWebSockets | ≥ 1.00 | 1.500 | \
+             1.000–2.000 | 2 | too few rounds |",
+            "| echo up to 1 KiB, 1 in flight | 1.50 | – |",
+            "| binary-20-64x1 | 200.0 | 175.0 | – |",
+            "| binary-20-64x1 | Sockeye | 1 / 2 / 3 | 22 | 1.0 |",
+            "| Sockeye | 2.05 |",
+            "* the floor, binary-20-64x1, in 2 rounds: no gcc",
+            "* tokio-tungstenite: no cargo",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
     }
 }
