@@ -169,7 +169,7 @@ impl Ctx {
 
     /// WSI_CREATE.
     pub(crate) fn tell_created(&self, wsi: &Wsi) {
-        wsi.created.set(true);
+        wsi.created.set(!self.is_dying());
         self.call(0, Some(wsi), Reason::WsiCreate, null_mut(), (null_mut(), 0));
     }
 
@@ -180,7 +180,8 @@ impl Ctx {
         }
     }
 
-    /// Calls the program back. No `RefCell` may be borrowed here.
+    /// Calls the program back. No `RefCell` may be borrowed here. A program that has destroyed the
+    /// context hears of its end only; anything else is taken as answered by -1.
     pub(crate) fn call(
         &self,
         protocol: usize,
@@ -189,6 +190,9 @@ impl Ctx {
         user: *mut c_void,
         input: (*mut c_void, usize),
     ) -> c_int {
+        if self.is_dying() && !reason.is_of_the_end() {
+            return -1;
+        }
         match reason.number(self.level) {
             Some(number) => self.call_number(protocol, wsi, number, user, input),
             None => 0, // there is no such reason at this level

@@ -368,6 +368,9 @@ fn build(mut plan: Plan) -> Result<Use, String> {
         ctx.die(); // `Use` destroys it, PROTOCOL_DESTROY included
         return Err(error);
     }
+    if ctx.is_dying() {
+        return Err("the context was destroyed inside one of its callbacks".into());
+    }
     Ok(used)
 }
 

@@ -139,6 +139,14 @@ pub(crate) enum Reason {
 const NONE: c_int = -1;
 
 impl Reason {
+    /// Whether it still comes when the program has destroyed the context.
+    pub(crate) fn is_of_the_end(self) -> bool {
+        use Reason::{Closed, ClosedHttp, DelPollFd, LockPoll, UnlockPoll, WsiDestroy};
+        let of_connection =
+            matches!(self, Closed | ClosedHttp | DelPollFd | LockPoll | UnlockPoll | WsiDestroy);
+        of_connection || self == Self::ProtocolDestroy
+    }
+
     /// Its number at a level, if that has it: `enum libwebsocket_callback_reasons`.
     pub(crate) fn number(self, level: Level) -> Option<c_int> {
         let [manual, v123, since_v130] = self.numbers();

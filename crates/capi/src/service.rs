@@ -133,6 +133,9 @@ impl Ctx {
 
     /// ADD_POLL_FD.
     pub(crate) fn tell_add(&self, wsi: &Rc<Wsi>, fd: c_int, events: c_short) {
+        if self.is_dying() {
+            return; // nor will it be told of its end
+        }
         let told = Told { events, wsi: Rc::clone(wsi), deleted: false };
         self.watches.borrow_mut().told.insert(fd, told);
         self.call_poll(wsi, Reason::AddPollFd, &Shift { fd, events, before: 0, after: events });

@@ -213,7 +213,9 @@ export! {
 
     /// Stops receiving (0) or goes on.
     fn libwebsocket_rx_flow_control(wsi: *mut c_void, enable: c_int) -> c_int {
-        if let Some((used, wsi)) = call::wsi("libwebsocket_rx_flow_control", wsi) {
+        if let Some((used, wsi)) = call::wsi("libwebsocket_rx_flow_control", wsi)
+            && !used.ctx().is_dying()
+        {
             used.ctx().flow(&wsi, enable != 0);
         }
         0

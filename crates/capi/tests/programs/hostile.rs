@@ -2,6 +2,7 @@
 
 use crate::build::{compiled, has, program};
 use crate::run::{Running, Server, free_port};
+use crate::tls::Files;
 use sockeye_testkit::Frame;
 use std::process::Command;
 
@@ -38,6 +39,12 @@ fn valgrind_finds_no_error_and_no_leak() {
     }
     let hostile = program("programs/hostile.c");
     Running::of(valgrind().arg(hostile).arg(two_free_ports())).expect_status(0);
+    let limits = program("programs/hostile-limits.c");
+    Running::of(valgrind().arg(limits).arg(two_free_ports()).arg("5")).expect_status(0);
+    // Of what the assembly of TLS does, it takes some for the use of memory nobody has written to.
+    let mut command = valgrind();
+    command.arg("--undef-value-errors=no").arg(program("programs/hostile-callbacks.c"));
+    inside_callbacks(command, &Files::new(), 31);
     let recorder = program("programs/recorder.c");
     let mut arguments = vec!["--quiet", "--error-exitcode=99", "--leak-check=full"];
     arguments.extend([recorder.to_str().unwrap(), "server", "PORT", "external"]);
@@ -59,5 +66,30 @@ fn the_sanitizers_of_the_compilers_find_nothing_in_the_c_part() {
         let options = ["-std=gnu99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
         let hostile = compiled("programs/hostile.c", compiler, &options);
         Running::of(Command::new(hostile).arg(two_free_ports())).expect_status(0);
+        let limits = compiled("programs/hostile-limits.c", compiler, &options);
+        Running::of(Command::new(limits).arg(two_free_ports()).arg("5")).expect_status(0);
+        let program = compiled("programs/hostile-callbacks.c", compiler, &options);
+        inside_callbacks(Command::new(program), &Files::new(), 5);
     }
+}
+
+/// The program that does everything wrong inside every callback; of its deeds each `every`th.
+fn inside_callbacks(mut command: Command, files: &Files, every: u32) {
+    let path = |what: &str| files.dir.join(what);
+    command.arg(free_port().to_string()).args([path("ca"), path("cert"), path("key")]);
+    let said = Running::of(command.arg(every.to_string())).expect_status(0);
+    assert!(said.contains("0 of 27 reasons missing"), "{said}");
+}
+
+#[test]
+fn everything_wrong_is_done_inside_every_callback() {
+    let program = program("programs/hostile-callbacks.c");
+    inside_callbacks(Command::new(program), &Files::new(), 1);
+}
+
+#[test]
+fn who_asks_for_too_much_gets_no_more_than_there_is() {
+    let mut command = Command::new(program("programs/hostile-limits.c"));
+    let said = Running::of(command.arg(two_free_ports())).expect_status(0);
+    assert!(said.contains("1500 connections had handles of their own"), "{said}");
 }

@@ -17,14 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A CA, a certificate for this machine, and a directory with both.
-struct Files {
+pub(crate) struct Files {
     ca: Authority,
     issued: Issued,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("c-programs/tls-{}-{number}", std::process::id());
