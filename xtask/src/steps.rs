@@ -72,6 +72,12 @@ pub(crate) const ALL: &[Step] = &[
         run: clib::install_step,
     },
     Step {
+        name: "c-i686",
+        about: "the C library and its programs with 32 bits",
+        slow: true,
+        run: clib::i686_step,
+    },
+    Step {
         name: "foreign-python",
         about: "Python's websockets against echo, connect and bench, beside hostile peers",
         slow: false,

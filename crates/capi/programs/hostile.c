@@ -177,8 +177,8 @@ int main(int argc, char **argv)
 	lws_set_log_level(LLL_ERR, NULL);
 	abuse_data(NULL);
 	for (n = 0; n < 4096; n++) {
-		abuse_wsi(NULL, (struct libwebsocket *)(n * 0x9e3779b97f4a7c15UL));
-		abuse_context((struct libwebsocket_context *)(n * 0x9e3779b97f4a7c15UL));
+		abuse_wsi(NULL, (struct libwebsocket *)(size_t)(n * 0x9e3779b97f4a7c15ULL));
+		abuse_context((struct libwebsocket_context *)(size_t)(n * 0x9e3779b97f4a7c15ULL));
 	}
 	context = create(port);
 	EXPECT(context != NULL);

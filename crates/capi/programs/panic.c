@@ -10,6 +10,7 @@
 #include <libwebsockets.h>
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -27,6 +28,25 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 	}
 	return (int)syscall(SYS_clock_gettime, clock, time);
 }
+
+#if defined(__linux__) && defined(__i386__)
+/* Where time has 32 bits the library asks for 64. */
+struct long_time {
+	int64_t seconds;
+	int32_t nanoseconds;
+	int32_t padding;
+};
+
+int __clock_gettime64(clockid_t clock, struct long_time *time);
+int __clock_gettime64(clockid_t clock, struct long_time *time)
+{
+	if (broken) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_clock_gettime64, clock, time);
+}
+#endif
 
 static int callback(struct libwebsocket_context *context, struct libwebsocket *wsi,
 		    enum libwebsocket_callback_reasons reason, void *user, void *in, size_t len)

@@ -6,6 +6,7 @@ mod size;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use std::{fs, io};
 
 use crate::place::Place;
@@ -28,6 +29,9 @@ const SONAME: &str = "libwebsockets.so.2013";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What a program needs beside the static library: what rustc names for it.
 const STATIC_LIBS: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
+
+/// The machine with 32 bits that x86-64 can be.
+const I686: &str = "i686-unknown-linux-gnu";
 
 /// What cargo has built.
 struct Built {
@@ -74,6 +78,36 @@ fn check(place: &Place) -> Result<(), String> {
     let mut script = place.command("sh", &["tests/install/check.sh"]);
     script.arg(&prefix).arg(dir.join("work")).args(&packages);
     run(script, LIMIT, place.verbose).map(drop)
+}
+
+/// The step that builds the library and its programs for a machine with 32 bits, and runs them. The
+/// standard library for that is a toolchain's to have or not: without it this is left out.
+pub(crate) fn i686_step(place: &Place) -> Outcome {
+    match has_std(place) {
+        Ok(true) => {}
+        Ok(false) => return Outcome::Skipped(format!("needs std: rustup target add {I686}")),
+        Err(error) => return Outcome::Failed(error),
+    }
+    crate::foreign::outcome(place, || {
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-m32", "-x", "c", "-include", "stdio.h", "-fsyntax-only", "/dev/null"]);
+        if !gcc.output().is_ok_and(|output| output.status.success()) {
+            let what = "needs a compiler for 32 bits: apt install gcc-multilib g++-multilib";
+            return Err(Trouble::Lacking(what.to_owned()));
+        }
+        let mut tests = place.cargo(&["test", "--package", "sockeye-capi", "--test", "programs"]);
+        // valgrind wants debugging symbols of a C library that is not this machine's.
+        tests.args(["--", "--skip", "valgrind", "--skip", "header::", "--skip", "sanitizers"]);
+        tests.env("SOCKEYE_C_TARGET", I686);
+        run(tests, LIMIT, place.verbose).map(drop).map_err(Trouble::Failed)
+    })
+}
+
+fn has_std(place: &Place) -> Result<bool, String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let dir = place.command(rustc, &["--print", "target-libdir", "--target", I686]);
+    let dir = run(dir, Duration::from_secs(60), false)?;
+    Ok(fs::read_dir(dir.trim_end()).is_ok_and(|mut entries| entries.next().is_some()))
 }
 
 /// Makes a directory that is empty.

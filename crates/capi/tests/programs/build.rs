@@ -18,12 +18,29 @@ pub(crate) fn include() -> PathBuf {
     package().join("include")
 }
 
+/// Names another machine than this to build library and programs for, which must be able to run
+/// them: `i686-unknown-linux-gnu` on x86-64.
+const TARGET_VARIABLE: &str = "SOCKEYE_C_TARGET";
+
+fn target() -> Option<String> {
+    std::env::var(TARGET_VARIABLE).ok()
+}
+
+/// What compilers must be told of that machine.
+pub(crate) fn machine() -> &'static [&'static str] {
+    match target() {
+        Some(target) if target.starts_with("i686-") => &["-m32"],
+        Some(target) => panic!("{TARGET_VARIABLE}: {target} is not one that the tests know"),
+        None => &[],
+    }
+}
+
 /// Where cargo puts what it builds in the test's profile, the library among it.
 pub(crate) fn profile() -> &'static Path {
     static PROFILE: OnceLock<PathBuf> = OnceLock::new();
     PROFILE.get_or_init(|| {
         let test = std::env::current_exe().unwrap(); // …/target/debug/deps/programs-0123456789
-        let profile = test.ancestors().nth(2).unwrap().to_owned();
+        let mut profile = test.ancestors().nth(2).unwrap().to_owned();
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--package", "sockeye-capi", "--lib", "--target-dir"]);
         cargo.arg(profile.parent().unwrap());
@@ -37,6 +54,11 @@ pub(crate) fn profile() -> &'static Path {
             if of_package.iter().any(|start| text.starts_with(start)) {
                 cargo.env_remove(&name);
             }
+        }
+        if let Some(target) = target() {
+            cargo.args(["--target", &target]);
+            let name = profile.file_name().unwrap().to_owned();
+            profile = profile.with_file_name(target).join(name);
         }
         assert!(cargo.status().unwrap().success(), "the library does not build");
         profile
@@ -77,7 +99,7 @@ pub(crate) fn compiled(source: &str, compiler: &str, options: &[&str]) -> PathBu
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join(name);
     let mut cc = Command::new(compiler);
-    cc.args(STRICT).args(options).arg("-g").arg("-I").arg(include());
+    cc.args(STRICT).args(machine()).args(options).arg("-g").arg("-I").arg(include());
     cc.arg(package().join(source)).arg("-o").arg(&path);
     cc.arg("-L").arg(profile()).args(["-lwebsockets", "-lpthread"]);
     cc.arg(format!("-Wl,-rpath,{}", profile().display()));

@@ -1,6 +1,6 @@
 //! The header, in every language it is for.
 
-use crate::build::{STRICT, has, include};
+use crate::build::{STRICT, has, include, machine};
 use std::process::Command;
 
 /// Uses what is different from language to language.
@@ -56,7 +56,12 @@ fn tried(
 ) -> Result<(), String> {
     use std::io::Write;
     let mut command = Command::new(compiler);
-    command.args(STRICT).args(["-x", language, &format!("-std={standard}"), "-fsyntax-only"]);
+    command.args(STRICT).args(machine()).args([
+        "-x",
+        language,
+        &format!("-std={standard}"),
+        "-fsyntax-only",
+    ]);
     command.args(options).arg("-I").arg(include()).arg("-");
     command.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
