@@ -58,6 +58,7 @@ pub const TARGETS: &[Target] = &[
         sockeye::fuzz::connection_outcome,
         CONNECTION,
     ),
+    with("tls_link", sockeye::fuzz::fuzz_tls_link, sockeye::fuzz::tls_link_outcome, RECORDS),
     plain("cipher_list", sockeye::fuzz::fuzz_cipher_list, CIPHERS),
     plain("pem", sockeye::fuzz::fuzz_pem, PEM),
     plain("certificate", sockeye::fuzz::fuzz_certificate, DER),
@@ -138,6 +139,22 @@ const CIPHERS: &[&[u8]] = &[
     b"RC4-MD5",
     b"ECDHE-RSA-AES128-GCM-SHA256",
     b"TLS_AES_128_GCM_SHA256",
+];
+
+const RECORDS: &[&[u8]] = &[
+    b"\x03\0", // deliver all, from the client
+    b"\x83\0", // and from the server
+    b"\x04\xff",
+    b"\x84\xff",
+    b"\x05\0",
+    b"\x16\x03\x01",
+    b"\x16\x03\x03\0\x04\0\0\0\0",
+    b"\x14\x03\x03\0\x01\x01",
+    b"\x15\x03\x03\0\x02\x01\0",
+    b"\x15\x03\x03\0\x02\x02\x28",
+    b"\x17\x03\x03\0\x11",
+    b"\x18\x03\x03\0\x03\x01\x40\0",
+    b"\x17\x03\x03\x41\x01",
 ];
 
 const PEM: &[&[u8]] = &[

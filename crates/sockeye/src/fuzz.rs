@@ -9,6 +9,8 @@
 mod app;
 mod host;
 mod ledger;
+#[cfg(feature = "tls")]
+mod link;
 mod wire;
 
 use crate::conn::Phase;
@@ -62,6 +64,19 @@ pub fn fuzz_pem(data: &[u8]) {
 #[cfg(feature = "tls")]
 pub fn fuzz_certificate(data: &[u8]) {
     crate::tls::der::fuzz(data);
+}
+
+/// Both ends of TLS, and whatever someone between them does to the bytes: nothing is heard but what
+/// was said, what is kept and answered is bounded, and what fails ends, once, with a sentence.
+#[cfg(feature = "tls")]
+pub fn fuzz_tls_link(data: &[u8]) {
+    tls_link_outcome(data);
+}
+
+/// [`fuzz_tls_link`], and what kinds of things have happened.
+#[cfg(feature = "tls")]
+pub fn tls_link_outcome(data: &[u8]) -> u64 {
+    link::outcome(data)
 }
 
 /// The receive buffer, and so what a paused connection may keep.

@@ -100,6 +100,12 @@ impl ClientTlsBuilder {
         self
     }
 
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn tls12_only(mut self) -> Self {
+        self.choice.tls12_only = true;
+        self
+    }
+
     /// Makes every handshake a full one. By default sessions are resumed, which takes both ends
     /// less work, and lets whoever listens recognise a client that comes again over TLS 1.2.
     pub fn no_resumption(mut self) -> Self {

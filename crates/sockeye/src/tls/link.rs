@@ -173,18 +173,21 @@ impl Link {
         if let Some(name) = seen.server_name {
             self.server_name = Some(name.into_boxed_str());
         }
-        let end = match result {
+        match result {
             Ok(Pause { used, closed: false }) => return (used, filled),
-            Ok(Pause { closed: true, .. }) => Lost::Eof,
-            Err(error) => {
-                self.failed = true;
-                let error = describe::describe(&error, self.is_client(), seen.certificate);
-                Lost::Tls(Box::new(error))
+            Ok(Pause { closed: true, .. }) => {
+                (self.end, self.over) = (Some(Lost::Eof), true);
             }
-        };
-        self.end = Some(end);
-        self.over = true;
+            Err(error) => {
+                self.fail(describe::describe(&error, self.is_client(), seen.certificate));
+            }
+        }
         (cipher.len(), filled)
+    }
+
+    fn fail(&mut self, error: TlsError) {
+        self.end.get_or_insert_with(|| Lost::Tls(Box::new(error)));
+        (self.over, self.failed) = (true, true);
     }
 
     /// Keeps what is unfinished. A record always ends; a handshake message may be cut into so many
@@ -198,8 +201,7 @@ impl Link {
         self.partial.extend_from_slice(rest);
         if rest.len() > HANDSHAKE_MAX {
             let text = format!("a handshake message takes more than {HANDSHAKE_MAX} bytes");
-            self.end = Some(Lost::Tls(Box::new(TlsError::new(TlsErrorKind::Protocol, text))));
-            (self.over, self.failed) = (true, true);
+            self.fail(TlsError::new(TlsErrorKind::Protocol, text));
         }
     }
 
@@ -241,7 +243,9 @@ impl Link {
                     with_traffic(client, &mut self.partial, out, write, guess)
                 }
             };
-            self.failed |= !done;
+            if let Err(error) = done {
+                self.fail(describe::describe(&error, self.is_client(), None));
+            }
         }
     }
 
@@ -251,7 +255,7 @@ impl Link {
         if self.is_handshaking() || self.failed {
             return;
         }
-        match &mut self.side {
+        let done = match &mut self.side {
             Side::Server(server) => {
                 let write =
                     |room: &mut [u8], t: &mut WriteTraffic<'_, _>| t.queue_close_notify(room);
@@ -264,6 +268,9 @@ impl Link {
             }
         };
         self.over = true;
+        if let Err(error) = done {
+            self.fail(describe::describe(&error, self.is_client(), None));
+        }
     }
 
     /// What is known of it, once the handshake is done.
@@ -299,7 +306,7 @@ pub(crate) const HANDSHAKE_MAX: usize = 64 << 10;
 fn is_worth_a_look(bytes: &[u8]) -> bool {
     let Some((header, payload)) = bytes.split_at_checked(5) else { return false };
     let len = usize::from(u16::from_be_bytes([header[3], header[4]]));
-    let is_record = (20..=24).contains(&header[0]) && 5 + len <= RECORD_MAX;
+    let is_record = (20..=24).contains(&header[0]) && header[1] == 3 && 5 + len <= RECORD_MAX;
     !is_record || payload.len() >= len
 }
 
@@ -383,7 +390,7 @@ impl Flow<'_> {
                 ) => pauses = true,
                 Ok(_) => pauses = true, // states of later versions: for features that are not used
                 Err(error) => {
-                    self.alert(conn);
+                    alert(conn, self.out);
                     return Err(error);
                 }
             }
@@ -400,26 +407,26 @@ impl Flow<'_> {
         self.plain[self.filled..end].copy_from_slice(bytes);
         self.filled = end;
     }
+}
 
-    /// The alert that tells the peer of an error. It is popped before rustls looks at any input.
-    fn alert<C: Drive>(&mut self, conn: &mut C) {
-        while (**conn).wants_write()
-            && let Ok(ConnectionState::EncodeTlsData(mut data)) = conn.process(&mut []).state
-        {
-            append(self.out, |room| encode(&mut data, room));
-        }
+/// The alert that tells the peer of an error. It is popped before rustls looks at any input.
+fn alert<C: Drive>(conn: &mut C, out: &mut Vec<u8>) {
+    while (**conn).wants_write()
+        && let Ok(ConnectionState::EncodeTlsData(mut data)) = conn.process(&mut []).state
+    {
+        append(out, |room| encode(&mut data, room));
     }
 }
 
 /// Lets `write` append to `out` what may be sent now, and before it what rustls owes the peer.
-/// Whether it could: nothing can be sent on a connection that has failed.
+/// `Err` if the connection fails by that.
 fn with_traffic<C: Drive>(
     conn: &mut C,
     partial: &mut Vec<u8>,
     out: &mut Vec<u8>,
     write: impl Fn(&mut [u8], &mut WriteTraffic<'_, C::Data>) -> Result<usize, EncryptError>,
     guess: usize,
-) -> bool {
+) -> Result<(), Error> {
     loop {
         let UnbufferedStatus { discard, state } = conn.process(partial);
         let written = match state {
@@ -432,7 +439,7 @@ fn with_traffic<C: Drive>(
                     written = write(&mut out[start..], &mut traffic);
                 }
                 out.truncate(start + written.as_ref().map_or(0, |len| *len));
-                Some(written.is_ok())
+                Some(written.map(drop).map_err(unsendable))
             }
             Ok(ConnectionState::EncodeTlsData(mut data)) => {
                 append(out, |room| encode(&mut data, room));
@@ -443,13 +450,22 @@ fn with_traffic<C: Drive>(
                 None
             }
             Ok(ConnectionState::PeerClosed) => None,
-            Ok(_) | Err(_) => Some(false),
+            Ok(_) => Some(Ok(())), // our last has been said
+            Err(error) => {
+                alert(conn, out);
+                return Err(error);
+            }
         };
         partial.drain(..discard);
         if let Some(done) = written {
             return done;
         }
     }
+}
+
+/// The number of records under one key has a limit (RFC 8446 §5.5).
+fn unsendable(_: EncryptError) -> Error {
+    Error::EncryptError
 }
 
 fn encode<D>(data: &mut EncodeTlsData<'_, D>, room: &mut [u8]) -> Result<usize, usize> {

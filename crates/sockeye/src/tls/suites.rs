@@ -14,6 +14,9 @@ pub(crate) struct Choice {
     pub(crate) ciphers: CipherList,
     pub(crate) tls13_suites: Tls13Suites,
     pub(crate) tls13_only: bool,
+    /// For fuzzing what only older ends speak.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) tls12_only: bool,
 }
 
 impl Choice {
@@ -28,6 +31,10 @@ impl Choice {
     pub(crate) fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {
         static BOTH: &[&SupportedProtocolVersion] =
             &[&rustls::version::TLS13, &rustls::version::TLS12];
+        #[cfg(feature = "fuzzing")]
+        if self.tls12_only {
+            return &BOTH[1..];
+        }
         if self.tls13_only { &BOTH[..1] } else { BOTH }
     }
 

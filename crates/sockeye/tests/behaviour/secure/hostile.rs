@@ -129,6 +129,7 @@ fn what_is_no_tls_is_answered_with_an_alert_and_the_end() {
             &b"\x00\x00\x00\x00\x00\x00\x00\x00"[..],
             b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10", // as SSL 2 began
             b"\x16\x03\x01\xff\xff0123456789",               // longer than a record may be
+            b"\x16\x09\x09\x00\x30",                         // of no version: the header is enough
             b"\x17\x03\x03\x00\x05hello",                    // data before the handshake
             b"\x16\x03\x01\x00\x04\x02\x00\x00\x00",         // a ServerHello to the server
             b"\x15\x03\x01\x00\x02\x02\x28",                 // an alert to begin with
