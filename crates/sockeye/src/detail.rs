@@ -1,6 +1,6 @@
 //! What the most talkative levels say: each head, each event of the parser.
 
-use crate::log::{Levels, emit};
+use crate::log::{self, Levels, emit};
 use crate::slots::ConnId;
 use sockeye_proto::http::Headers;
 use sockeye_proto::{Event, Violation};
@@ -21,6 +21,27 @@ pub(crate) fn log_head(id: ConnId, first: fmt::Arguments<'_>, headers: &Headers<
         } else {
             let value = header.value.escape_ascii();
             emit(Levels::HEADER, format_args!("connection {id}: {name}: {value}"));
+        }
+    }
+}
+
+/// `HEADER`: a request that leaves, as it is, but for the values of secrets.
+pub(crate) fn log_request(id: ConnId, request: &[u8]) {
+    if !log::is_on(Levels::HEADER) {
+        return;
+    }
+    for line in request.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end) {
+        let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
+        let (name, value) = (line[..colon].escape_ascii(), &line[colon..]);
+        if line.is_empty() {
+            continue;
+        }
+        if SECRETS.iter().any(|secret| line[..colon].eq_ignore_ascii_case(secret.as_bytes())) {
+            let length = value.len().saturating_sub(": ".len());
+            emit(Levels::HEADER, format_args!("connection {id}: sends {name}: ({length} bytes)"));
+        } else {
+            let value = value.escape_ascii();
+            emit(Levels::HEADER, format_args!("connection {id}: sends {name}{value}"));
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::cold::Leftover;
 use crate::connect::ConnectError;
 use crate::cork::CORK;
 use crate::engine::{Engine, Kind};
+use crate::log::{self, Levels};
 use crate::message::{By, Cause};
 use crate::slots::{ConnId, Flags, Slot};
 use crate::state::State;
@@ -160,7 +161,11 @@ impl State {
         }
         let Self { slots, sealing, .. } = self;
         let Some(link) = slots.get_mut(id).and_then(Slot::link) else { return Received::NotYet };
+        let noted = log::is_on(Levels::CLIENT | Levels::HEADER) && link.is_handshaking();
         let taken = link.take(&mut sealing.input[..kept + len], buffer, &mut sealing.output);
+        if noted && !link.is_handshaking() {
+            self.note_secured(id);
+        }
         self.taken(id, taken, len)
     }
 

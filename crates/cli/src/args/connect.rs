@@ -33,7 +33,7 @@ Exit status:
   130  ended by SIGINT (143: SIGTERM), after closing with 1000; a second one ends at once
 
 Examples:
-  echo hello | sockeye connect ws://127.0.0.1:9001
+  echo hello | sockeye connect ws://127.0.0.1:9001 --linger 0
   sockeye connect ws://127.0.0.1:7681 --subprotocol dumb-increment-protocol --count 20
   sockeye connect ws://127.0.0.1:9001 --origin http://127.0.0.1:9001 --header 'Cookie: a=b'";
 
@@ -42,6 +42,9 @@ Examples:
 pub(crate) struct ConnectArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+    /// Tell on stderr of each step to the connection, when it was done, and of the headers
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
     /// Lay JSON out for reading, in colours on a terminal (unless NO_COLOR is set)
     #[arg(long)]
     pub(crate) json: bool,

@@ -8,6 +8,7 @@ mod outbox;
 mod output;
 mod show;
 mod source;
+mod steps;
 mod talk;
 mod terminal;
 mod typing;
@@ -52,6 +53,9 @@ fn hold(args: &ConnectArgs) -> io::Result<Ending> {
         None => Source::Piped(lines),
     };
     let output = Rc::new(RefCell::new(Output::new(args)));
+    if args.verbose {
+        steps::tell(output.borrow().remarks());
+    }
     let talk = builder.register(Talk::new(args, source, Rc::clone(&output), Rc::clone(&ending)));
     let mut context = builder.build()?;
     let handle = context.handle();

@@ -5,6 +5,37 @@ use super::terminal::{Terminal, Wish};
 use crate::args::ConnectArgs;
 use sockeye::Message;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is to be said from anywhere in this process: on stderr, or above the line of a terminal.
+#[derive(Default)]
+pub(crate) struct Remarks {
+    /// Those that wait for the terminal's next turn, if there is one.
+    waiting: Mutex<Option<Vec<String>>>,
+}
+
+impl Remarks {
+    /// Says something: on stderr at once, unless there is a terminal.
+    pub(crate) fn push(&self, line: String) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *waiting {
+            Some(waiting) => waiting.push(line),
+            // With stderr gone there is nobody left to tell.
+            None => drop(writeln!(io::stderr(), "{line}")),
+        }
+    }
+
+    fn take(&self) -> Vec<String> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// From now on they wait for a terminal, or do no longer.
+    fn wait(&self, yes: bool) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = yes.then(Vec::new);
+    }
+}
 
 /// Stdout, until it fails.
 pub(crate) struct Output {
@@ -12,16 +43,28 @@ pub(crate) struct Output {
     show: Show,
     /// Where somebody types, if that is so.
     terminal: Option<Terminal>,
+    remarks: Arc<Remarks>,
 }
 
 impl Output {
     pub(crate) fn new(args: &ConnectArgs) -> Self {
         let stdout = Some(BufWriter::with_capacity(64 << 10, io::stdout()));
-        Self { stdout, show: Show::new(args, io::stdout().is_terminal()), terminal: None }
+        Self {
+            stdout,
+            show: Show::new(args, io::stdout().is_terminal()),
+            terminal: None,
+            remarks: Arc::default(),
+        }
+    }
+
+    /// What may be said from anywhere.
+    pub(crate) fn remarks(&self) -> &Arc<Remarks> {
+        &self.remarks
     }
 
     /// From now on somebody types.
     pub(crate) fn take_over(&mut self, terminal: Terminal) {
+        self.remarks.wait(true);
         self.terminal = Some(terminal);
     }
 
@@ -49,12 +92,15 @@ impl Output {
 
     /// Says something to somebody at a terminal only.
     pub(crate) fn remark(&mut self, text: &str) {
+        self.above(&format!("* {text}"));
+    }
+
+    fn above(&mut self, text: &str) {
         let show = self.show;
         // What fails here fails again with the next message.
         let _ = self.attempt(|stdout, terminal| {
             let Some(terminal) = terminal else { return Ok(()) };
             terminal.hide(stdout)?;
-            stdout.write_all(b"* ")?;
             show.bytes(text.as_bytes(), stdout)?;
             stdout.write_all(b"\n")
         });
@@ -89,6 +135,7 @@ impl Output {
 
     /// Leaves the terminal as it was found, for a while or for good.
     pub(crate) fn leave(&mut self) {
+        self.remarks.take().iter().for_each(|line| self.above(line));
         self.hide();
         let _ = self.attempt(|stdout, _| stdout.flush()); // it has been told, or nobody is there
         if let Some(terminal) = &mut self.terminal {
@@ -111,6 +158,7 @@ impl Output {
 
     /// Prints what is kept.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.remarks.take().iter().for_each(|line| self.above(line));
         self.attempt(|stdout, terminal| {
             if let Some(terminal) = terminal {
                 terminal.draw(stdout)?;

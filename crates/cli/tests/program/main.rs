@@ -32,3 +32,4 @@ mod terminal;
 mod terminal_ping;
 mod tls;
 mod usage;
+mod verbose;

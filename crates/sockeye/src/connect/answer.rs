@@ -55,12 +55,14 @@ impl State {
     pub(super) fn send_request(&mut self, id: ConnId, mut ask: Ask) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let (security, mut request) = (ask.security.take(), Vec::new());
-        note!(CLIENT, "connection {id}: asks {} for {}", ask.host, ask.target);
         ask.hello.write_to(&mut request);
         slot.phase = Phase::Answer(Box::new(Answering { ask, head: None, refusal: None }));
         self.arm(id, Deadline::Handshake);
         match security {
-            None => self.put(id, &[], &request),
+            None => {
+                self.note_request(id);
+                self.put(id, &[], &request);
+            }
             Some((tls, name)) => {
                 if let Err(error) = self.secure_client(id, &tls, name, request) {
                     self.doom(id, By::Us, Cause::Tls(error));
@@ -68,6 +70,34 @@ impl State {
             }
         }
         self.review(id);
+    }
+
+    /// TLS is agreed on, and the request leaves.
+    pub(crate) fn note_secured(&mut self, id: ConnId) {
+        if self.answering(id).is_none() {
+            return; // a server's
+        }
+        if let Some(info) = self.tls_info(id) {
+            let resumed = if info.resumed { ", resumed" } else { "" };
+            let (version, cipher) = (info.version, &info.cipher);
+            note!(CLIENT, "connection {id}: agreed to {version} with {cipher}{resumed}");
+            if let Some(peer) = &info.peer {
+                let (subject, issuer) = (peer.subject(), peer.issuer());
+                note!(CLIENT, "connection {id}: certificate of {subject}, by {issuer}");
+            }
+        }
+        self.note_request(id);
+    }
+
+    fn note_request(&mut self, id: ConnId) {
+        if !log::is_on(Levels::CLIENT | Levels::HEADER) {
+            return;
+        }
+        let Some(Answering { ask, .. }) = self.answering(id) else { return };
+        note!(CLIENT, "connection {id}: asks {} for {}", ask.host, ask.target);
+        let mut request = Vec::new();
+        ask.hello.write_to(&mut request);
+        detail::log_request(id, &request);
     }
 
     /// Why a connection in `Answer` came to nothing, unless its answer says so.
@@ -148,7 +178,11 @@ impl Engine {
     fn answer_head(&mut self, id: ConnId, head: &[u8]) {
         let state = self.core.state.get_mut();
         let limits = state.head_limits();
-        let head = match ResponseHead::parse(head, &limits) {
+        let parsed = ResponseHead::parse(head, &limits);
+        if let (true, Ok(head)) = (log::is_on(Levels::HEADER), &parsed) {
+            detail::log_head(id, format_args!("{} {}", head.status, head.reason), &head.headers);
+        }
+        let head = match parsed {
             Ok(head) if head.status == 101 => head,
             Ok(head) => {
                 let refusal = Refusal::new(&head);
@@ -167,9 +201,6 @@ impl Engine {
         };
         let phase = mem::replace(&mut state.slots.at_mut(id.index).phase, Phase::Draining);
         let Phase::Answer(answering) = phase else { return };
-        if log::is_on(Levels::HEADER) {
-            detail::log_head(id, format_args!("{} {}", head.status, head.reason), &head.headers);
-        }
         match self.accept_answer(id, &answering, &head) {
             Ok(Opened { protocol, session, deflate }) => self.open(id, protocol, session, deflate),
             Err(error) => self.connect_failed(id, error),

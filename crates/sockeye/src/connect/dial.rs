@@ -182,6 +182,7 @@ impl State {
             }
             Route::Name(host, port) => (host.clone(), *port),
         };
+        note!(CLIENT, "connection {id}: looks up {host}");
         if let Err(error) = self.resolver.look_up(id, &host, port) {
             self.resolved(id, Err(error));
         }
@@ -191,7 +192,10 @@ impl State {
     pub(crate) fn resolved(&mut self, id: ConnId, found: io::Result<Vec<SocketAddr>>) {
         let Some(dial) = self.dialing(id) else { return };
         match found {
-            Ok(addresses) => dial.addresses = interleaved(addresses),
+            Ok(addresses) => {
+                dial.addresses = interleaved(addresses);
+                note!(CLIENT, "connection {id}: found {}", listed(&dial.addresses));
+            }
             Err(error) => dial.unresolved = Some(error),
         }
         self.next_attempt(id);
@@ -262,6 +266,7 @@ impl State {
         let Some(dial) = self.dialing(id) else { return };
         if let Some(at) = dial.attempts.iter().position(|&(other, _)| other == attempt) {
             let (_, address) = dial.attempts.remove(at);
+            note!(CLIENT, "connection {id}: {address} failed: {error}");
             dial.tries.push((address, error));
         }
         self.next_attempt(id);
@@ -279,6 +284,7 @@ impl State {
         let Some(dial) = self.dialing(id) else { return };
         let found = dial.attempts.iter().find(|&&(other, _)| other == attempt);
         if let Some(address) = found.map(|(_, address)| address.clone()) {
+            note!(CLIENT, "connection {id}: connected to {address}");
             self.lines.note_peer(id, &address);
         }
         self.drop_attempts(id);
@@ -381,6 +387,12 @@ impl State {
             | Phase::Draining => None,
         }
     }
+}
+
+/// Addresses in a line.
+fn listed(addresses: &VecDeque<Address>) -> String {
+    let all: Vec<String> = addresses.iter().map(Address::to_string).collect();
+    all.join(", ")
 }
 
 impl Dial {

@@ -4,6 +4,7 @@ use super::{Ask, ConnectError, Step};
 use crate::conn::Phase;
 use crate::dispatch::Next;
 use crate::engine::Engine;
+use crate::log::note;
 use crate::slots::ConnId;
 use crate::state::State;
 use crate::wheel::Deadline;
@@ -29,6 +30,7 @@ pub(crate) struct Asked {
 impl State {
     /// TCP to the proxy is open.
     pub(super) fn ask_proxy(&mut self, id: ConnId, mut tunnelling: Tunnelling, ask: Ask) {
+        note!(CLIENT, "connection {id}: asks proxy {} for a tunnel", tunnelling.proxy);
         let first = mem::take(&mut tunnelling.first);
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.phase = Phase::Tunnel(Box::new(Asked { tunnelling, ask }));
@@ -101,6 +103,7 @@ impl State {
     fn tunnel_open(&mut self, id: ConnId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         if let Phase::Tunnel(asked) = mem::replace(&mut slot.phase, Phase::Draining) {
+            note!(CLIENT, "connection {id}: the proxy gives a tunnel");
             self.send_request(id, asked.ask);
         }
     }

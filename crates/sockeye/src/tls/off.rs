@@ -267,6 +267,10 @@ impl Link {
         match self.0 {}
     }
 
+    pub(crate) fn is_handshaking(&self) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn take(&mut self, _: &mut [u8], _: &mut [u8], _: &mut Vec<u8>) -> Taken {
         match self.0 {}
     }

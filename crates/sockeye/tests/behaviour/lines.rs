@@ -414,6 +414,7 @@ fn the_level_of_clients_tells_each_step() {
         let key = builder.register(Play::new(&Trace::default()));
         let world = World::new(mode, builder);
         let connect = Connect::to(&format!("ws://{to}/p")).expect("an address");
+        let connect = connect.header("Authorization", "s3cret");
         world.connections(|all| all.connect(&connect, key.id())).expect("it begins");
         let mut peer = Peer::accept(&listener, world.turns());
         accept_upgrade(&mut peer);
@@ -421,9 +422,15 @@ fn the_level_of_clients_tells_each_step() {
         let steps = texts(Levels::CLIENT);
         let steps: Vec<_> = steps.iter().filter_map(|line| line.split_once(": ")).collect();
         let steps: Vec<&str> = steps.into_iter().map(|(_, step)| step).collect();
-        assert_eq!(steps, [format!("tries {to}"), format!("asks {to} for /p")]);
+        let expected = ["tries {}", "connected to {}", "asks {} for /p"];
+        assert_eq!(steps, expected.map(|step| step.replace("{}", &to.to_string())));
         let heads = texts(Levels::HEADER);
-        assert!(heads.iter().any(|line| line.ends_with(": 101 Switching Protocols")), "{heads:?}");
+        for line in
+            ["sends GET /p HTTP/1.1", "sends Authorization: (6 bytes)", "101 Switching Protocols"]
+        {
+            assert!(heads.iter().any(|head| head.ends_with(&format!(": {line}"))), "{heads:?}");
+        }
+        assert!(!heads.concat().contains("s3cret"), "{heads:#?}");
     });
 }
 
