@@ -23,7 +23,7 @@ struct per_session_data__fraggle {
 	enum fraggle_states state;
 };
 
-static int terminate;
+static int terminate, failed;
 
 static void begin(struct per_session_data__fraggle *psf)
 {
@@ -137,6 +137,10 @@ static int callback_fraggle(struct libwebsocket_context *context, struct libwebs
 		break;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return transmit(context, wsi, psf);
+	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+		fprintf(stderr, "The server does not let us in\n");
+		failed = terminate = 1;
+		break;
 	case LWS_CALLBACK_CLOSED:
 		terminate = 1;
 		break;
@@ -221,5 +225,5 @@ int main(int argc, char **argv)
 		;
 	fprintf(stderr, "Terminating...\n");
 	libwebsocket_context_destroy(context);
-	return 0;
+	return failed;
 }

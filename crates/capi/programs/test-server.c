@@ -231,6 +231,7 @@ struct per_session_data__lws_mirror {
 static struct {
 	void *payload;
 	size_t len;
+	enum libwebsocket_write_protocol kind;
 } ring[SLOTS];
 static int ring_head;
 
@@ -252,7 +253,7 @@ static int mirror_write(struct libwebsocket_context *context, struct libwebsocke
 		len = ring[session->tail].len;
 		n = libwebsocket_write(wsi, (unsigned char *)ring[session->tail].payload +
 						    LWS_SEND_BUFFER_PRE_PADDING,
-				       len, LWS_WRITE_TEXT);
+				       len, ring[session->tail].kind);
 		if (n < 0) {
 			lwsl_err("ERROR %d writing to mirror socket\n", n);
 			return -1;
@@ -283,6 +284,7 @@ static int mirror_receive(struct libwebsocket *wsi,
 	if (!ring[ring_head].payload)
 		return -1;
 	ring[ring_head].len = len;
+	ring[ring_head].kind = lws_frame_is_binary(wsi) ? LWS_WRITE_BINARY : LWS_WRITE_TEXT;
 	memcpy((char *)ring[ring_head].payload + LWS_SEND_BUFFER_PRE_PADDING, in, len);
 	ring_head = (ring_head + 1) & (SLOTS - 1);
 	if (behind(session) == SLOTS - 2 && choked_count < 20) {

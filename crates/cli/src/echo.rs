@@ -18,7 +18,7 @@ pub(crate) fn run(args: &EchoArgs) -> Ending {
     let builder = args.peers.apply(Context::builder(), args.service.limited(limits));
     let builder = builder
         .protocol_for_any(Echo)
-        .origins(args.origin.clone())
+        .origins(args.origin.policy.clone())
         .compression(args.deflate.options());
     server::run(builder, &args.listen, &args.tls, &args.service, Serves::Messages)
 }

@@ -35,34 +35,51 @@ pub(crate) fn machine() -> &'static [&'static str] {
     }
 }
 
+/// Where cargo puts what it builds in the test's profile for this machine.
+fn own_profile() -> PathBuf {
+    let test = std::env::current_exe().unwrap(); // …/target/debug/deps/programs-0123456789
+    test.ancestors().nth(2).unwrap().to_owned()
+}
+
 /// Where cargo puts what it builds in the test's profile, the library among it.
 pub(crate) fn profile() -> &'static Path {
     static PROFILE: OnceLock<PathBuf> = OnceLock::new();
     PROFILE.get_or_init(|| {
-        let test = std::env::current_exe().unwrap(); // …/target/debug/deps/programs-0123456789
-        let mut profile = test.ancestors().nth(2).unwrap().to_owned();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--package", "sockeye-capi", "--lib", "--target-dir"]);
-        cargo.arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        // What cargo tells tests about their package would have build scripts run anew.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"];
-            if of_package.iter().any(|start| text.starts_with(start)) {
-                cargo.env_remove(&name);
-            }
-        }
-        if let Some(target) = target() {
-            cargo.args(["--target", &target]);
-            let name = profile.file_name().unwrap().to_owned();
-            profile = profile.with_file_name(target).join(name);
-        }
-        assert!(cargo.status().unwrap().success(), "the library does not build");
-        profile
+        let own = own_profile();
+        let what = ["--package", "sockeye-capi", "--lib"];
+        let Some(target) = target() else {
+            build(&what);
+            return own;
+        };
+        build(&[&what[..], &["--target", &target]].concat());
+        own.with_file_name(target).join(own.file_name().unwrap())
     })
+}
+
+/// Has cargo build something in the test's profile.
+fn build(what: &[&str]) {
+    let profile = own_profile();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.arg("build").args(what).arg("--target-dir").arg(profile.parent().unwrap());
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    // What cargo tells tests about their package would have build scripts run anew.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"];
+        if of_package.iter().any(|start| text.starts_with(start)) {
+            cargo.env_remove(&name);
+        }
+    }
+    assert!(cargo.status().unwrap().success(), "cargo build {what:?} fails");
+}
+
+/// The program `sockeye`, as a peer for those in C.
+pub(crate) fn sockeye() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build(&["--package", "sockeye-cli", "--bin", "sockeye"]));
+    own_profile().join("sockeye")
 }
 
 /// The library.

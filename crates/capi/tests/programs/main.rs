@@ -1,5 +1,6 @@
 //! C programs, compiled against the header and the library that cargo has built, and talked to.
 
+mod apps;
 mod build;
 #[allow(dead_code)] // some of it is for other tests
 #[path = "../../../sockeye/tests/behaviour/secure/certs.rs"]

@@ -39,11 +39,16 @@ fn program(mode: &str, compiler: &str, standard: &str) -> PathBuf {
     compiled("programs/test-server.c", compiler, &options)
 }
 
+/// The test server, in the library's loop or with `external` in its own.
+pub(crate) fn server(mode: &str) -> Server {
+    let arguments = ["-p", "PORT", "-i", "127.0.0.1", "-d31"];
+    Server::start(&program(mode, "gcc", "-std=gnu99"), &arguments)
+}
+
 fn in_both_loops(test: impl Fn(&str, Server)) {
     for mode in ["built-in", "external"] {
         println!("loop: {mode}"); // shown if the test fails
-        let arguments = ["-p", "PORT", "-i", "127.0.0.1", "-d31"];
-        test(mode, Server::start(&program(mode, "gcc", "-std=gnu99"), &arguments));
+        test(mode, server(mode));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::number::number;
 use super::request::url;
-use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServiceArgs};
+use super::{DeflateArgs, ListenArgs, LogArgs, OriginArgs, PeerArgs, ServiceArgs};
 
 pub(super) const EXAMPLES: &str = "\
 The server sends each client messages without end, each of 1 to 1024 fragments of 1 to 8000
@@ -36,6 +36,8 @@ pub(crate) struct FraggleArgs {
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
     #[command(flatten)]
     pub(crate) peers: PeerArgs,
     #[command(flatten)]

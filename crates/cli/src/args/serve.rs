@@ -1,6 +1,6 @@
 //! `sockeye serve`.
 
-use super::{DeflateArgs, ListenArgs, LogArgs, PeerArgs, ServerTlsArgs, ServiceArgs};
+use super::{DeflateArgs, ListenArgs, LogArgs, OriginArgs, PeerArgs, ServerTlsArgs, ServiceArgs};
 
 pub(super) const EXAMPLES: &str = "\
 Ctrl-C or SIGTERM closes every connection with 1001; a second one ends at once. With --drain
@@ -21,6 +21,8 @@ pub(crate) struct ServeArgs {
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
     pub(crate) tls: ServerTlsArgs,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
     #[command(flatten)]
     pub(crate) peers: PeerArgs,
     #[command(flatten)]

@@ -37,6 +37,7 @@ fn serve(args: &FraggleArgs) -> Ending {
     }
     let limits = args.service.limited(Limits::default());
     let builder = args.peers.apply(Context::builder(), limits);
+    let builder = builder.origins(args.origin.policy.clone());
     let builder = builder.protocol(Spam::new()).compression(args.deflate.options());
     server::run(builder, &args.listen, &ServerTlsArgs::default(), &args.service, Serves::Messages)
 }

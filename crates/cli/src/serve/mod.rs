@@ -34,6 +34,7 @@ pub(crate) fn run(args: &ServeArgs) -> Ending {
 fn builder(args: &ServeArgs) -> Builder {
     let limits = Limits { message_bytes: MESSAGE_BYTES, ..Limits::default() };
     let builder = args.peers.apply(Context::builder(), args.service.limited(limits));
+    let builder = builder.origins(args.origin.policy.clone());
     let builder = builder.compression(args.deflate.options());
     let mut builder = builder.http(Page::new());
     let bell = Bell::default();
