@@ -88,13 +88,12 @@ pub(crate) fn fd_as_pointer(fd: c_int) -> *mut c_void {
     std::ptr::without_provenance_mut(fd as isize as usize)
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
     use std::mem::{offset_of, size_of};
 
     #[test]
-    #[cfg(target_pointer_width = "64")]
     fn structs_lie_as_the_manual_says() {
         assert_eq!((size_of::<Extension>(), size_of::<Info>()), (32, 104));
         assert_eq!(offset_of!(Info, gid), 64);

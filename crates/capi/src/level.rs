@@ -202,12 +202,11 @@ impl Reason {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(target_pointer_width = "64")]
     fn entries_of_protocol_arrays_lie_as_in_their_release() {
         let entry = |size, owner, index| Entry { size, owner, index };
         assert_eq!(Level::Manual.entry(), entry(48, 32, 40));

@@ -95,6 +95,10 @@ pub(crate) fn i686_step(place: &Place) -> Outcome {
             let what = "needs a compiler for 32 bits: apt install gcc-multilib g++-multilib";
             return Err(Trouble::Lacking(what.to_owned()));
         }
+        // Handles and structures, where they are 32 bits wide.
+        let mut units = place.cargo(&["test", "--package", "sockeye-capi", "--lib"]);
+        units.args(["--target", I686]);
+        run(units, LIMIT, place.verbose).map_err(Trouble::Failed)?;
         let mut tests = place.cargo(&["test", "--package", "sockeye-capi", "--test", "programs"]);
         // valgrind wants debugging symbols of a C library that is not this machine's.
         tests.args(["--", "--skip", "valgrind", "--skip", "header::", "--skip", "sanitizers"]);
