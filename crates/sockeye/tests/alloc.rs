@@ -232,3 +232,77 @@ fn an_idle_connection_under_tls_holds_at_most_5_kb() {
         assert!((1..=MOST).contains(&each), "{version:?}: {each} bytes for each idle connection");
     }
 }
+
+/// The same of a client: what is held of the server's certificate and for resumption is shared.
+#[cfg(feature = "tls")]
+#[test]
+fn an_idle_connection_to_a_server_under_tls_holds_at_most_5_kb() {
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use sockeye::Connect;
+    use sockeye::tls::ClientTls;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    const COUNT: usize = 150;
+    const MOST: i64 = 5000;
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let issued = params.self_signed(&key).expect("a certificate");
+    let pem = issued.pem();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let private = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).expect("PEM");
+        let config = ServerConfig::builder_with_protocol_versions(&[version])
+            .with_no_client_auth()
+            .with_single_cert(vec![issued.der().clone()], private)
+            .expect("they fit");
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let server = thread::spawn(move || {
+            let open = |_| {
+                let tls = ServerConnection::new(Arc::clone(&config)).expect("a server");
+                let (tcp, _) = listener.accept().expect("a client");
+                let mut stream = StreamOwned::new(tls, tcp);
+                let (mut head, mut byte) = (String::new(), [0]);
+                while !head.ends_with("\r\n\r\n") {
+                    stream.read_exact(&mut byte).expect("a request");
+                    head.push(char::from(byte[0]));
+                }
+                let nonce = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+                let accept = sockeye_proto::handshake::accept_key(nonce.expect("a key"));
+                stream
+                    .write_all(
+                        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                          Connection: Upgrade\r\nSec-WebSocket-Accept: ",
+                    )
+                    .and_then(|()| stream.write_all(&accept))
+                    .and_then(|()| stream.write_all(b"\r\n\r\n"))
+                    .expect("an answer");
+                stream
+            };
+            (0..COUNT).map(open).collect::<Vec<_>>()
+        });
+        let mut builder = Context::builder();
+        let key = builder.register(Echo);
+        let mut context = builder.build().expect("a context");
+        let tls = ClientTls::builder().ca_pem(pem.clone()).build().expect("TLS");
+        let url = format!("wss://localhost:{}/", address.port());
+        let to = Connect::to(&url).expect("an address").tls(tls);
+        let mut open = |count: usize| {
+            for number in context.connections().count(key.id()) + 1..=count {
+                context.connections().connect(&to, key.id()).expect("it begins");
+                while context.connections().count(key.id()) < number {
+                    context.service(None).expect("the loop goes on");
+                }
+            }
+        };
+        open(20); // for what all connections share: buffers, and sessions to resume
+        let measured = measure(|| open(COUNT));
+        drop(server.join().expect("no panic"));
+        let each = measured.bytes_current / (COUNT as i64 - 20);
+        println!("{version:?}: {each} bytes for each idle connection of a client");
+        assert!((1..=MOST).contains(&each), "{version:?}: {each} bytes for each idle connection");
+    }
+}
