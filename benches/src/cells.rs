@@ -135,7 +135,7 @@ fn bytes(size: u32) -> String {
 }
 
 /// The groups, in the order of the results.
-pub(crate) const GROUPS: [(&str, &str); 22] = [
+pub(crate) const GROUPS: [(&str, &str); 24] = [
     ("single", "echo up to 1 KiB, 1 in flight"),
     ("many", "echo on 5,000 connections, 1 in flight"),
     ("tiny", "echo of 20 B, 16 in flight"),
@@ -152,8 +152,10 @@ pub(crate) const GROUPS: [(&str, &str); 22] = [
     ("broadcast-16", "broadcast to 1,000, 16 messages gathered"),
     ("shared", "compressed echo of 1 KiB like JSON, shared compressor"),
     ("own", "compressed echo of 1 KiB like JSON, own compressor"),
-    ("tls-echo", "echo under TLS"),
-    ("tls-handshakes", "handshakes with TLS, resumed where the server lets clients"),
+    ("tls-tiny", "echo of 20 B under TLS"),
+    ("tls-small", "echo of 1 KiB under TLS"),
+    ("tls-large", "echo of 16 KiB under TLS"),
+    ("tls-handshakes", "handshakes with TLS, all of them full"),
     ("memory", "resident memory per idle connection, 19,000 open"),
     ("memory-shared", "the same with compression negotiated, no context takeover"),
     ("memory-tls", "the same under TLS, 10,000 open"),
@@ -169,7 +171,7 @@ use Matter::{Binary, Records, Text, Utf8};
 use Whom::{All, Judged, Ours};
 
 /// All of them. What is compared with each other stands together.
-pub(crate) const CELLS: [Cell; 34] = [
+pub(crate) const CELLS: [Cell; 35] = [
     echo("single", Binary, 20, 1, 1, Judged, false),
     echo("single", Binary, 20, 64, 1, All, true),
     idle(10_000),
@@ -197,8 +199,9 @@ pub(crate) const CELLS: [Cell; 34] = [
     cell("broadcast-16", Kind::Broadcast { gathered: 16 }, Wire::Plain, Judged, true),
     sent("shared", flow(Records, 1024, 64, 1, 0), Wire::Shared, true),
     sent("own", flow(Records, 1024, 64, 1, 0), Wire::Own, true),
-    sent("tls-echo", flow(Binary, 20, 64, 1, 0), Wire::Tls, true),
-    sent("tls-echo", flow(Binary, 16 << 10, 64, 1, 0), Wire::Tls, false),
+    sent("tls-tiny", flow(Binary, 20, 64, 1, 0), Wire::Tls, true),
+    sent("tls-small", flow(Binary, 1024, 64, 1, 0), Wire::Tls, false),
+    sent("tls-large", flow(Binary, 16 << 10, 64, 1, 0), Wire::Tls, false),
     sent("tls-handshakes", Kind::Handshakes, Wire::Tls, true),
     sent("memory", Kind::Memory { connections: 19_000 }, Wire::Plain, true),
     sent("memory-shared", Kind::Memory { connections: 19_000 }, Wire::Shared, true),

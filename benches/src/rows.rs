@@ -16,6 +16,8 @@ enum Demand {
     Unmoved { at_least: f64 },
     /// Bytes, themselves: at most.
     Bytes { at_most: f64 },
+    /// Bytes, to those of a peer: less.
+    Fewer { than: Peer },
 }
 
 /// One of the demands.
@@ -26,7 +28,7 @@ pub(crate) struct Row {
 }
 
 /// All of them.
-pub(crate) const ROWS: [Row; 28] = [
+pub(crate) const ROWS: [Row; 39] = [
     rate("single", Peer::Uwebsockets, 1.00),
     rate("many", Peer::Uwebsockets, 1.00),
     rate("tiny", Peer::Uwebsockets, 1.08),
@@ -53,6 +55,17 @@ pub(crate) const ROWS: [Row; 28] = [
     wire("own", Peer::Uwebsockets, 1.04),
     Row { group: "memory", demand: Demand::Bytes { at_most: 160.0 } },
     Row { group: "memory-shared", demand: Demand::Bytes { at_most: 176.0 } },
+    rate("tls-tiny", Peer::LibwebsocketsLibev, 1.00),
+    rate("tls-tiny", Peer::Tungstenite, 1.00),
+    rate("tls-small", Peer::LibwebsocketsLibev, 1.00),
+    rate("tls-small", Peer::Tungstenite, 1.00),
+    rate("tls-large", Peer::LibwebsocketsLibev, 1.00),
+    rate("tls-large", Peer::Tungstenite, 1.00),
+    rate("tls-handshakes", Peer::LibwebsocketsLibev, 1.00),
+    rate("tls-handshakes", Peer::Tungstenite, 1.00),
+    Row { group: "memory-tls", demand: Demand::Bytes { at_most: 5000.0 } },
+    fewer("memory-tls", Peer::LibwebsocketsLibev),
+    fewer("memory-tls", Peer::Tungstenite),
     Row { group: "idle", demand: Demand::Unmoved { at_least: 0.98 } },
     Row { group: "million", demand: Demand::Bytes { at_most: GROWTH_MAX } },
 ];
@@ -67,6 +80,10 @@ const fn rate(group: &'static str, against: Peer, at_least: f64) -> Row {
 
 const fn wire(group: &'static str, against: Peer, at_most: f64) -> Row {
     Row { group, demand: Demand::Wire { against, at_most } }
+}
+
+const fn fewer(group: &'static str, than: Peer) -> Row {
+    Row { group, demand: Demand::Fewer { than } }
 }
 
 /// The least number of ratios that a row is judged by.
@@ -118,12 +135,20 @@ impl Row {
                 (format!("{about}, to the same without them"), format!("≥ {at_least:.2}"))
             }
             Demand::Bytes { at_most } => (about.to_owned(), format!("≤ {at_most:.0} B")),
+            Demand::Fewer { than } => {
+                (format!("{about}, to that of {}", than.title()), "< 1.00".to_owned())
+            }
         }
     }
 
     /// Whether what it says of itself are bytes, not ratios.
     pub(crate) fn is_bytes(&self) -> bool {
         matches!(self.demand, Demand::Bytes { .. })
+    }
+
+    /// Whether a single round tells.
+    fn is_exact(&self) -> bool {
+        matches!(self.demand, Demand::Bytes { .. } | Demand::Fewer { .. })
     }
 
     /// Judges it by what was measured.
@@ -133,6 +158,7 @@ impl Row {
             Demand::Wire { against, .. } => {
                 ratios(all, self.group, Peer::Sockeye, against, |measured| measured.wire)
             }
+            Demand::Fewer { than } => rates(all, self.group, Peer::Sockeye, than),
             Demand::Unmoved { .. } => unmoved(all, self.group),
             Demand::Bytes { .. } => of(all, self.group, Peer::Sockeye).map(|m| m.value).collect(),
         };
@@ -150,9 +176,10 @@ impl Row {
             }
             // What is counted is exact, but for what the allocator happens to hold.
             Demand::Bytes { at_most } => spread.median <= at_most,
+            Demand::Fewer { .. } => spread.median < 1.0,
         };
         match reached {
-            _ if spread.count < RATIOS && !self.is_bytes() => Verdict::TooFew,
+            _ if spread.count < RATIOS && !self.is_exact() => Verdict::TooFew,
             true => Verdict::Reached,
             false => Verdict::Short,
         }
@@ -291,7 +318,7 @@ mod tests {
         for row in &ROWS {
             assert!(GROUPS.iter().any(|(group, _)| *group == row.group), "{row:?}");
             let (about, bound) = row.words();
-            assert!(!about.is_empty() && bound.starts_with(['≥', '≤']), "{row:?}");
+            assert!(!about.is_empty() && bound.starts_with(['≥', '≤', '<']), "{row:?}");
         }
     }
 }
