@@ -3,7 +3,6 @@
 use crate::handle::{Inbox, Letter};
 use crate::slots::ConnId;
 use std::io;
-use std::net::ToSocketAddrs;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -53,7 +52,7 @@ fn answer(waiting: &Mutex<Receiver<Question>>, inbox: &Inbox) {
     loop {
         let question = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Question { id, host, port }) = question else { return };
-        let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let addresses = sockeye_sys::look_up(&host, port);
         inbox.push_always(Letter::Resolved(id, addresses));
     }
 }

@@ -43,6 +43,7 @@ mod identity;
 mod interest;
 mod limits;
 mod poller;
+mod resolve;
 mod service;
 mod socket;
 mod wake;
@@ -53,6 +54,7 @@ pub use identity::{Identity, group_id, user_id};
 pub use interest::{Interest, Readiness};
 pub use limits::{descriptor_limits, open_descriptors, raise_descriptor_limit};
 pub use poller::{Events, Poller};
+pub use resolve::look_up;
 pub use service::{HandedOver, handed_over, notify, watchdog};
 pub use socket::{
     AcceptFailure, Address, BadAddress, Connect, Credentials, HAS_USER_TIMEOUT, ListenOptions,
