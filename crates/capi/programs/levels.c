@@ -4,7 +4,9 @@
  *
  *     levels server PORT
  *     levels client PORT [HOST [PROXY]]
- *     levels both PORT        (-DOTHER_LEVEL: with a context of another level, which is linked in)
+ *     levels hostile PORT     (1.4: handles and pointers that are none, to what came after the manual)
+ *
+ * With -DOTHER_LEVEL a server has a client of another level in its process, which is linked in.
  *
  * What a server receives is a command, see on_receive; what it is asked for by HTTP too, see
  * on_http. Ends by SIGINT, and as a client when its connection has ended.
@@ -417,6 +419,75 @@ static int turn(struct libwebsocket_context *context)
 	return 0;
 }
 
+#if SOCKEYE_LWS_LEVEL >= 140
+#define EXPECT(what) \
+	do { \
+		if (!(what)) \
+			printf("WRONG in line %d: %s\n", __LINE__, #what); \
+	} while (0)
+
+static void log_list(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	_lws_logv(LLL_ERR, format, arguments);
+	_lws_logv(LLL_ERR, NULL, arguments);
+	va_end(arguments);
+}
+
+static void abuse(struct libwebsocket_context *context, struct libwebsocket *wsi)
+{
+	EXPECT(libwebsockets_return_http_status(context, wsi, 404, NULL) == -1);
+	EXPECT(libwebsockets_serve_http_file(context, wsi, file, "a/b", NULL, 0) == -1);
+	EXPECT(libwebsockets_serve_http_file(context, wsi, file, "a/b", "x", -5) == -1);
+	EXPECT(lws_http_transaction_completed(wsi) == 1);
+	EXPECT(lws_get_peer_write_allowance(wsi) == 0);
+	EXPECT(lws_partial_buffered(wsi) == 0);
+	EXPECT(lws_is_ssl(wsi) == 0);
+	libwebsocket_set_timeout(wsi, PENDING_TIMEOUT_AWAITING_PING, -5);
+	libwebsocket_cancel_service(context);
+}
+
+static void abuse_all(struct libwebsocket_context *context)
+{
+	unsigned char head[20], *p = head, *end = head + sizeof(head), *null = NULL;
+	size_t n;
+
+	for (n = 0; n < 1000; n++)
+		abuse((struct libwebsocket_context *)(n * 0x9e3779b9UL),
+		      (struct libwebsocket *)(n * 0x9e3779b9UL));
+	abuse(context, NULL);
+	abuse(context, (struct libwebsocket *)context);
+	EXPECT(libwebsocket_set_proxy(NULL, "a:1") == -1);
+	EXPECT(libwebsocket_set_proxy(context, NULL) == -1);
+	EXPECT(libwebsocket_set_proxy(context, "a") == -1);
+	EXPECT(libwebsocket_set_proxy(context, "a:0") == 0);
+	libwebsocket_rx_flow_allow_all_protocol(NULL);
+	libwebsocket_rx_flow_allow_all_protocol((struct libwebsocket_protocols *)head);
+	EXPECT(libwebsocket_callback_all_protocol(NULL, 0) == 0);
+	EXPECT(libwebsocket_callback_all_protocol(protocols, -1) == 0);
+	EXPECT(lws_token_to_string((enum lws_token_indexes)-1) == NULL);
+	EXPECT(lws_token_to_string(WSI_TOKEN_COUNT) == NULL);
+	EXPECT(!strcmp((const char *)lws_token_to_string(WSI_TOKEN_HOST), "host:"));
+	EXPECT(lws_add_http_header_status(NULL, NULL, 200, NULL, end) == 1);
+	EXPECT(lws_add_http_header_status(NULL, NULL, 200, &null, NULL) == 1);
+	EXPECT(lws_add_http_header_status(NULL, NULL, 200, &end, head) == 1);
+	EXPECT(lws_add_http_header_status(NULL, NULL, 200, &p, end) == 1 && p == head);
+	EXPECT(lws_add_http_header_by_name(NULL, NULL, NULL, head, 1, &p, end) == 1);
+	EXPECT(lws_add_http_header_by_name(NULL, NULL, head, NULL, 1, &p, end) == 1);
+	EXPECT(lws_add_http_header_by_name(NULL, NULL, (unsigned char *)"a",
+					   (unsigned char *)"b\r\nc", 4, &p, end) == 1);
+	EXPECT(lws_add_http_header_by_name(NULL, NULL, (unsigned char *)"a",
+					   (unsigned char *)"b", -1, &p, end) == 1);
+	EXPECT(lws_add_http_header_by_token(NULL, NULL, WSI_TOKEN_COUNT, head, 1, &p, end) == 1);
+	EXPECT(lws_add_http_header_content_length(NULL, NULL, 1, &p, end) == 0 && p == head + 19);
+	EXPECT(lws_finalize_http_header(NULL, NULL, &p, end) == 1 && p == head + 19);
+	lws_set_allocator(NULL);
+	log_list("%s and %d and %.1f\n", "text", 7, 1.5);
+}
+#endif
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -438,6 +509,12 @@ int main(int argc, char **argv)
 	context = create(is_client ? CONTEXT_PORT_NO_LISTEN : port);
 	if (!context)
 		return 1;
+#if SOCKEYE_LWS_LEVEL >= 140
+	if (argc > 1 && !strcmp(argv[1], "hostile")) {
+		abuse_all(context);
+		stopped = 1;
+	}
+#endif
 #if SOCKEYE_LWS_LEVEL >= 123
 	if (argc > 4 && libwebsocket_set_proxy(context, argv[4]))
 		return 3;

@@ -1,7 +1,7 @@
 //! The levels of the API: numbers, callbacks and functions of each release, in one library.
 
 use crate::build::{compiled, include, program};
-use crate::run::{Running, Server};
+use crate::run::{Running, Server, free_port};
 use sockeye_testkit::{Frame, Peer, idle};
 use std::fmt::Write;
 use std::net::TcpListener;
@@ -522,5 +522,33 @@ fn programs_of_two_levels_live_in_one_process() {
         ] {
             assert!(found.contains(&&*numbered(level, line)), "{level} {line} in {said}");
         }
+    }
+}
+
+#[test]
+fn functions_since_1_23_take_handles_and_pointers_that_are_none() {
+    let port = free_port().to_string();
+    let mut hostile = Command::new(at(140));
+    let said = Running::of(hostile.args(["hostile", &port])).expect_status(0);
+    printed(&said);
+    assert!(said.contains("ERR: text and 7 and 1.5"), "{said}");
+    let gone = "libwebsocket_set_timeout: the handle is none of a live context or connection";
+    assert_eq!(said.matches(gone).count(), 1, "{said}");
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_in_a_line_that_says_so() {
+    for (member, why) in [
+        ("options = LWS_SERVER_OPTION_LIBEV", "LWS_SERVER_OPTION_LIBEV: there is no libev"),
+        ("options = LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT", "speaks TLS or does not"),
+        ("ssl_private_key_password = \"a\"", "keys that are encrypted are not read"),
+        ("provided_client_ssl_ctx = &info", "that is OpenSSL's"),
+        ("http_proxy_address = \"a\", info.http_proxy_port = 70000", "http_proxy_port 70000"),
+        ("port = 70000", "port 70000 is none"),
+    ] {
+        let options = ["-std=gnu99", "-DSOCKEYE_LWS_LEVEL=140", &format!("-DMEMBER={member}")];
+        let refused = compiled("programs/refused.c", "gcc", &options);
+        let said = Running::of(&mut Command::new(refused)).expect_status(0);
+        assert!(said.contains(why), "{member}: {said}");
     }
 }
