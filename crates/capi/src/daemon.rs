@@ -62,9 +62,17 @@ fn daemonize(path: &CStr) -> io::Result<()> {
         LOCK.store(name.into_raw(), Ordering::SeqCst);
     }
     settle();
+    end_with_digit(&path);
     daemon.ready()?;
     *DAEMON.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon);
     Ok(())
+}
+
+/// Takes the line's end from the lock file: here it holds the number and nothing else. If that
+/// cannot be done there is one more byte, which no reader minds.
+fn end_with_digit(path: &Path) {
+    let digits = std::process::id().to_string().len() as u64;
+    let _ = std::fs::File::options().write(true).open(path).and_then(|file| file.set_len(digits));
 }
 
 /// The number that a held lock file holds.

@@ -2,6 +2,7 @@
 
 mod apps;
 mod build;
+mod calls;
 #[allow(dead_code)] // some of it is for other tests
 #[path = "../../../sockeye/tests/behaviour/secure/certs.rs"]
 mod certs;

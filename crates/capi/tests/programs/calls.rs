@@ -1,0 +1,113 @@
+//! What every call does, from wherever programs call it: callbacks, threads, signal handlers, and a
+//! daemon.
+
+use crate::build::{compiled, profile, program};
+use crate::run::{PATIENCE, Running, free_port};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// A directory of its own for a test.
+fn directory(name: &str) -> PathBuf {
+    let dir = profile().join(format!("c-programs/{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir); // of an earlier process of that number
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+#[test]
+fn every_call_does_what_the_manual_says_wherever_it_is_made() {
+    let dir = directory("calls");
+    let file = dir.join("file");
+    fs::write(&file, vec![b'x'; 30_000_000]).unwrap();
+    let head = "abcHTTP/1.0 200 OK\r\nServer: libwebsockets\r\nContent-Type: a/b\r\n\
+                Content-Length: 30000000\r\n\r\n";
+    let all = format!("{} bytes came", 30_000_000 + head.len());
+    let sanitized = ["-std=gnu99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    for options in [&["-std=gnu99"][..], &sanitized] {
+        let mut command = Command::new(compiled("programs/calls.c", "gcc", options));
+        let said = Running::of(command.arg(free_port().to_string()).arg(&file)).expect_status(0);
+        assert!(said.contains("the file took several calls"), "{said}");
+        assert!(said.contains(&all), "{all}?\n{said}");
+    }
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn signals_and_threads_ask_for_writeable_in_a_storm() {
+    let mut command = Command::new(program("programs/threads.c"));
+    let said = Running::of(command.args([&free_port().to_string(), "storm"])).expect_status(0);
+    assert!(said.contains("many signals, all messages"), "{said}");
+    assert!(!said.contains("ERR"), "{said}");
+}
+
+#[test]
+fn a_context_belongs_to_the_thread_that_services_it_and_passes_on() {
+    let mut command = Command::new(program("programs/threads.c"));
+    let said = Running::of(command.args([&free_port().to_string(), "owners"])).expect_status(0);
+    let of_service = "libwebsocket_service: the context belongs to another thread";
+    assert_eq!(said.matches(of_service).count(), 1, "{said}");
+    assert_eq!(said.matches("belongs to another thread").count(), 14, "{said}");
+}
+
+/// The file's text, once its last line is there.
+fn text_of(path: &Path, last: &str) -> String {
+    let began = Instant::now();
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if text.ends_with(last) {
+            return text;
+        }
+        assert!(began.elapsed() < PATIENCE, "{}: {text}", path.display());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_daemon_has_a_lock_and_a_second_one_is_refused() {
+    let dir = directory("daemon");
+    let (lock, report) = (dir.join("lock"), dir.join("report"));
+    let start = || {
+        let mut command = Command::new(program("programs/daemon.c"));
+        Running::of(command.args([&lock, &report]))
+    };
+    // The parent ends in good order once the daemon is there.
+    start().expect_status(0);
+    let text = text_of(&report, "end\n");
+    let pid = fs::read_to_string(&lock).unwrap();
+    assert!(pid.bytes().all(|byte| byte.is_ascii_digit()), "{pid:?}: a number and nothing else");
+    let expected = format!("pid {pid} umask 0 in /, another session, ignores SIGHUP\n");
+    assert_eq!(text, format!("{expected}/dev/null\n/dev/null\n/dev/null\nend\n"));
+    let said = start().expect_status(1);
+    assert!(said.contains(&format!("Daemon already running from pid {pid}")), "{said}");
+    assert_eq!(fs::read_to_string(&lock).unwrap(), pid);
+    // SIGTERM takes the lock away and ends it.
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    let began = Instant::now();
+    while lock.exists() {
+        assert!(began.elapsed() < PATIENCE, "the lock stays");
+    }
+    // What a dead one has left is told of and taken over.
+    let mut dead = Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    fs::write(&lock, dead.id().to_string()).unwrap();
+    fs::remove_file(&report).unwrap();
+    let said = start().expect_status(0);
+    let stale = format!("Removing stale lock file {} from dead pid {}", lock.display(), dead.id());
+    assert!(said.contains(&stale), "{said}");
+    text_of(&report, "end\n");
+    let pid = fs::read_to_string(&lock).unwrap();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    while lock.exists() {
+        assert!(began.elapsed() < PATIENCE, "the lock stays");
+    }
+    // Where no lock can be there is no daemon.
+    let mut command = Command::new(program("programs/daemon.c"));
+    let said = Running::of(command.args(["/no/such/directory/lock", "/dev/null"])).expect_status(3);
+    assert!(
+        said.contains("/no/such/directory/lock") && said.contains("lws_daemonize: 1"),
+        "{said}"
+    );
+    fs::remove_dir_all(dir).unwrap();
+}
