@@ -2,7 +2,8 @@
 
 use super::number::number;
 use super::request::url;
-use super::{DeflateArgs, ListenArgs, LogArgs, OriginArgs, PeerArgs, ServiceArgs};
+use super::{ClientTlsArgs, DeflateArgs, ListenArgs, LogArgs, OriginArgs, PeerArgs};
+use super::{ServerTlsArgs, ServiceArgs};
 
 pub(super) const EXAMPLES: &str = "\
 The server sends each client messages without end, each of 1 to 1024 fragments of 1 to 8000
@@ -21,7 +22,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct FraggleArgs {
     /// Check what this server sends, as `ws://host:port/path`; without it, be the server
-    #[arg(value_parser = url, conflicts_with_all = ["ListenArgs", "ServiceArgs"])]
+    #[arg(value_parser = url, conflicts_with_all = ["ListenArgs", "ServiceArgs", "ServerTlsArgs"])]
     pub(crate) url: Option<String>,
     /// Check N messages
     #[arg(
@@ -42,6 +43,12 @@ pub(crate) struct FraggleArgs {
     pub(crate) peers: PeerArgs,
     #[command(flatten)]
     pub(crate) deflate: DeflateArgs,
+    /// Of the server.
+    #[command(flatten)]
+    pub(crate) tls: ServerTlsArgs,
+    /// Of the client.
+    #[command(flatten)]
+    pub(crate) client_tls: ClientTlsArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }

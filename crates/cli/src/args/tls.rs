@@ -101,10 +101,17 @@ pub(crate) struct ClientTlsArgs {
 }
 
 impl ClientTlsArgs {
+    /// The first of these options that is given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let Self { ca, insecure, cert, key } = self;
+        let all = [("--ca", ca.is_some()), ("--insecure", *insecure)];
+        let all = all.into_iter().chain([("--cert", cert.is_some()), ("--key", key.is_some())]);
+        all.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+
     /// What to connect with, if anything is said of it.
     pub(crate) fn client(&self) -> Result<Option<ClientTls>, TlsError> {
-        let Self { ca, insecure, cert, key } = self;
-        if ca.is_none() && !insecure && cert.is_none() && key.is_none() {
+        if self.given().is_none() {
             return Ok(None);
         }
         self.builder().build().map(Some)

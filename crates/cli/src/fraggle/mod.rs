@@ -4,13 +4,13 @@ mod check;
 mod random;
 mod spam;
 
-use crate::args::{FraggleArgs, ServerTlsArgs};
-use crate::ending::{Ending, FAILED};
+use crate::args::FraggleArgs;
+use crate::ending::{Ending, FAILED, MISUSED};
 use crate::server::Serves;
 use crate::{logging, server, signals};
 use check::Check;
 use sockeye::log::Levels;
-use sockeye::{Connect, Context, Limits};
+use sockeye::{Connect, ConnectError, Context, Limits};
 use spam::Spam;
 use std::cell::OnceCell;
 use std::io;
@@ -32,6 +32,13 @@ pub(crate) fn run(args: &FraggleArgs) -> Ending {
 }
 
 fn serve(args: &FraggleArgs) -> Ending {
+    if let Some(option) = args.client_tls.given() {
+        let why = format!(
+            "{option} is of the client, which needs the address of a server; \
+                           see 'sockeye help fraggle'"
+        );
+        return Ending::with(MISUSED, why);
+    }
     if let Err(misused) = logging::begin_server(&args.log, &args.service) {
         return misused;
     }
@@ -39,7 +46,7 @@ fn serve(args: &FraggleArgs) -> Ending {
     let builder = args.peers.apply(Context::builder(), limits);
     let builder = builder.origins(args.origin.policy.clone());
     let builder = builder.protocol(Spam::new()).compression(args.deflate.options());
-    server::run(builder, &args.listen, &ServerTlsArgs::default(), &args.service, Serves::Messages)
+    server::run(builder, &args.listen, &args.tls, &args.service, Serves::Messages)
 }
 
 fn check(args: &FraggleArgs, url: &str) -> io::Result<Ending> {
@@ -52,8 +59,7 @@ fn check(args: &FraggleArgs, url: &str) -> io::Result<Ending> {
         let said = format!("ended by {}", signals::name(signal));
         let _ = connections.post(check, Ending::by_signal(signal, said)); // or it has ended
     })?;
-    let connect = Connect::to(url).map(|connect| connect.subprotocol(NAME));
-    let begun = connect.and_then(|to| context.connections().connect(&to, check.id()));
+    let begun = connect_to(args, url).and_then(|to| context.connections().connect(&to, check.id()));
     if let Err(error) = begun {
         return Ok(Ending::with(FAILED, format!("{url}: {error}")));
     }
@@ -61,6 +67,14 @@ fn check(args: &FraggleArgs, url: &str) -> io::Result<Ending> {
         context.service(None)?;
     }
     Ok(ending.get().cloned().unwrap_or_else(Ending::success))
+}
+
+fn connect_to(args: &FraggleArgs, url: &str) -> Result<Connect, ConnectError> {
+    let connect = Connect::to(url)?.subprotocol(NAME);
+    Ok(match args.client_tls.client().map_err(ConnectError::Tls)? {
+        Some(tls) => connect.tls(tls),
+        None => connect,
+    })
 }
 
 /// `sum` with every byte added to it.

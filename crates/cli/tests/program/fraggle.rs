@@ -25,6 +25,24 @@ fn every_sum_is_right_between_our_own_ends_with_compression_agreed_or_not() {
     }
 }
 
+#[test]
+fn every_sum_is_right_under_tls() {
+    let mut server = Server::start(&["fraggle", "--tls-self-signed"], "wss");
+    let url = format!("wss://{}", server.address);
+    let check = |options: &[&str]| run(&[&["fraggle", &url], options].concat());
+    let (status, said, complaint) = check(&["--insecure", "--count", "2"]);
+    assert_eq!((status, complaint.as_str()), (Some(0), ""));
+    assert_eq!(said.lines().filter(|line| line.starts_with("message ")).count(), 2);
+    let (status, _, complaint) = check(&[]);
+    assert_eq!(status, Some(1));
+    assert!(complaint.contains("signed by itself"), "{complaint}");
+    server.program.signal(Signal::TERM);
+    assert_eq!(server.program.wait().code(), Some(0));
+    let (status, _, complaint) = run(&["fraggle", "--insecure"]);
+    assert_eq!(status, Some(2));
+    assert!(complaint.contains("--insecure is of the client"), "{complaint}");
+}
+
 /// What becomes of a client that is sent these messages and then a Close frame.
 fn verdict_on(messages: Vec<Message>, options: &[&str]) -> (Option<i32>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
