@@ -125,6 +125,23 @@ fn broadcast_reaches_everybody_in_order_and_latecomers_at_once() {
     assert!(latecomer >= last, "{latecomer} is older than {last}");
 }
 
+#[test]
+fn publish_sends_what_anyone_says_to_everyone_in_order_and_gathered() {
+    let server = Server::start("publish", &[]);
+    let mut clients = [server.client(), server.client(), server.client()];
+    for speaker in [0, 2] {
+        let said: Vec<String> = (0..50).map(|i| format!("{i} by {speaker}")).collect();
+        let frames: Vec<Frame> = said.iter().map(|text| Frame::text(text.as_str())).collect();
+        clients[speaker].send_frames(&frames);
+        for client in &mut clients {
+            said.iter().for_each(|text| client.expect_text(text));
+        }
+    }
+    let mut latecomer = server.client();
+    clients[1].send_frames(&[Frame::text("welcome")]);
+    latecomer.expect_text("welcome");
+}
+
 fn news(client: &mut Peer) -> u64 {
     let text = String::from_utf8(client.expect_frame().payload).unwrap();
     text.strip_prefix("news number ").unwrap_or_else(|| panic!("{text:?}")).parse().unwrap()

@@ -1,5 +1,6 @@
 //! Compression.
 
+use super::number::number;
 use sockeye::DeflateOptions;
 
 /// Compression of messages.
@@ -12,15 +13,29 @@ pub(crate) struct DeflateArgs {
     /// messages become smaller, and each connection needs some 300 KiB
     #[arg(long, conflicts_with = "no_deflate")]
     context_takeover: bool,
+    /// Compress what is sent with a window of 2^BITS bytes, 9 to 15
+    #[arg(long, default_value_t = DeflateOptions::default().window_bits, value_name = "BITS",
+          conflicts_with = "no_deflate", value_parser = number(9..=15_u8))]
+    window_bits: u8,
+    /// Compress with so much memory, 1 to 9; less is faster and compresses less
+    #[arg(long, default_value_t = DeflateOptions::default().memory_level, value_name = "LEVEL",
+          conflicts_with = "no_deflate", value_parser = number(1..=9_u8))]
+    memory_level: u8,
+    /// Compress with so much effort, 1 to 9; less is faster and compresses less
+    #[arg(long, default_value_t = DeflateOptions::default().level, value_name = "LEVEL",
+          conflicts_with = "no_deflate", value_parser = number(1..=9_u8))]
+    effort: u8,
 }
 
 impl DeflateArgs {
     /// How compression is negotiated, if at all.
     pub(crate) fn options(&self) -> Option<DeflateOptions> {
-        let keep = self.context_takeover;
         let options = DeflateOptions {
-            context_takeover: keep,
-            peer_context_takeover: keep,
+            context_takeover: self.context_takeover,
+            peer_context_takeover: self.context_takeover,
+            window_bits: self.window_bits,
+            memory_level: self.memory_level,
+            level: self.effort,
             ..DeflateOptions::default()
         };
         (!self.no_deflate).then_some(options)

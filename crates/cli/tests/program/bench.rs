@@ -381,6 +381,22 @@ fn bytes_on_the_wire_are_told() {
 }
 
 #[test]
+fn a_server_compresses_with_the_window_memory_and_effort_asked_for() {
+    let received = |options: &[&str]| {
+        let echo = [&["echo", "--context-takeover"], options].concat();
+        let server = Server::start(&echo, "ws");
+        let more = ["--count", "200", "--size", "4k", "--text", "--deflate", "--context-takeover"];
+        let result = measure(&format!("ws://{}", server.address), &more);
+        result["wire_bytes_per_echo"]["received"].as_f64().unwrap()
+    };
+    let default = received(&[]);
+    for options in [["--window-bits", "9"], ["--memory-level", "1"], ["--effort", "1"]] {
+        let more = received(&options);
+        assert!(more > 1.01 * default, "{options:?}: {more} bytes, and {default} by default");
+    }
+}
+
+#[test]
 fn the_processor_time_of_the_server_is_told() {
     let server = Server::echo();
     let (url, pid) = (format!("ws://{}", server.address), server.program.id().to_string());
