@@ -1,5 +1,7 @@
-/* Asks for a context with one member of the creation info set, as -DMEMBER=... says; ends with 0 if
- * there is none. */
+/*
+ * Asks for a context with one member of the creation info set, as -DMEMBER=... says, and for a
+ * connection under TLS; ends with 0 if there is none.
+ */
 
 #include <string.h>
 
@@ -17,6 +19,7 @@ int main(void)
 {
 	static struct libwebsocket_protocols protocols[2];
 	struct lws_context_creation_info info;
+	struct libwebsocket_context *context;
 
 	memset(&info, 0, sizeof(info));
 	protocols[0].callback = callback_none;
@@ -25,5 +28,7 @@ int main(void)
 	info.gid = -1;
 	info.uid = -1;
 	info.MEMBER;
-	return libwebsocket_create_context(&info) != NULL;
+	context = libwebsocket_create_context(&info);
+	return context && libwebsocket_client_connect(context, "127.0.0.1", 1, 1, "/", "a", NULL,
+						      NULL, -1);
 }

@@ -67,6 +67,8 @@ pub(crate) const SKIP_CANONICAL_NAME: c_uint = 4;
 pub(crate) const ALLOW_NON_SSL: c_uint = 8;
 /// `LWS_SERVER_OPTION_LIBEV`, since 1.3.
 pub(crate) const LIBEV: c_uint = 16;
+/// `LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS`, since 1.3.
+pub(crate) const DISABLE_OS_CA_CERTS: c_uint = 64;
 /// `LWS_SERVER_OPTION_VALIDATE_UTF8`, which is this library's own.
 pub(crate) const VALIDATE_UTF8: c_uint = 1 << 16;
 

@@ -95,7 +95,7 @@ impl Plan {
             // SAFETY: by the caller's word.
             token_limits: unsafe { token_limits(creation) },
             // SAFETY: by the caller's word.
-            tls: unsafe { tls::Wanted::read(info)? },
+            tls: unsafe { tls::Wanted::read(info, *level)? },
         })
     }
 

@@ -1,9 +1,9 @@
 //! TLS (manual, "SSL"): the members of the creation info, and the callbacks named after OpenSSL as
 //! far as they can mean something without its types.
 
-use crate::abi::{Info, PeerCertificate, REQUIRE_CLIENT_CERT};
+use crate::abi::{DISABLE_OS_CA_CERTS, Info, PeerCertificate, REQUIRE_CLIENT_CERT};
 use crate::context::Ctx;
-use crate::level::Reason;
+use crate::level::{Level, Reason};
 use crate::log::say;
 use crate::wsi::Wsi;
 use sockeye::Connections;
@@ -24,6 +24,8 @@ pub(crate) struct Wanted {
     ciphers: Option<CipherList>,
     /// Clients must show a certificate.
     requires_clients: bool,
+    /// The platform's CAs are not to be believed.
+    disables_platform: bool,
 }
 
 /// A path of C's.
@@ -44,7 +46,7 @@ impl Wanted {
     /// # Safety
     ///
     /// The members that are paths or lists are NULL or strings.
-    pub(crate) unsafe fn read(info: &Info) -> Result<Self, String> {
+    pub(crate) unsafe fn read(info: &Info, level: Level) -> Result<Self, String> {
         // SAFETY: by the caller's word.
         let (chain, key, ca, list) = unsafe {
             (
@@ -70,7 +72,8 @@ impl Wanted {
         }
         let ciphers = list.map(|list| ciphers(&list.to_string_lossy())).transpose()?;
         let requires_clients = info.options & REQUIRE_CLIENT_CERT != 0;
-        Ok(Self { files, ca, ciphers, requires_clients })
+        let disables_platform = level >= Level::V130 && info.options & DISABLE_OS_CA_CERTS != 0;
+        Ok(Self { files, ca, ciphers, requires_clients, disables_platform })
     }
 
     /// Whether a context that listens does so under TLS.
@@ -113,6 +116,11 @@ impl Wanted {
             more = ctx.ask_for_cas(Reason::OpensslLoadExtraClientVerifyCerts);
         }
         let mut trouble = None;
+        if self.disables_platform && self.ca.is_none() && more.is_none() {
+            let why = "LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS, and no CA is named: nobody is \
+                       believed; set ssl_ca_filepath";
+            trouble = Some(why.to_owned());
+        }
         for file in self.ca.iter().chain(&more) {
             builder = builder.ca_file(file);
             trouble = trouble.or(check_ca(file).err());

@@ -33,8 +33,8 @@ fn run(client: &Path, words: &[&str]) -> Running {
 }
 
 /// The counter is printed, circles are drawn, the session closed and opened again.
-fn client_draws(client: &Path, port: &str) {
-    let mut client = run(client, &["127.0.0.1", "-p", port]);
+fn client_draws(client: &Path, port: &str, words: &[&str]) {
+    let mut client = run(client, &[&["127.0.0.1", "-p", port], words].concat());
     client.expect("Websocket connections opened");
     client.expect("rx 1 '0'");
     client.expect("closing mirror session");
@@ -48,7 +48,7 @@ fn client_draws(client: &Path, port: &str) {
 fn the_client_draws_on_the_board_of_a_test_server() {
     for client in variants("programs/test-client.c") {
         let server = site::server("external");
-        client_draws(&client, &server.port.to_string());
+        client_draws(&client, &server.port.to_string(), &[]);
         server.stop();
     }
 }
@@ -56,7 +56,18 @@ fn the_client_draws_on_the_board_of_a_test_server() {
 #[test]
 fn the_client_draws_on_the_board_of_the_rust_server() {
     let (_server, port) = rust_server(&["serve", "--origin", "any"]);
-    client_draws(&program("programs/test-client.c"), &port);
+    client_draws(&program("programs/test-client.c"), &port, &[]);
+}
+
+#[test]
+fn client_and_ping_speak_tls_with_the_rust_server() {
+    let (_server, port) = rust_server(&["serve", "--origin", "any", "--tls-self-signed"]);
+    for client in variants("programs/test-client.c") {
+        client_draws(&client, &port, &["-s"]);
+    }
+    for ping in variants("programs/test-ping.c") {
+        pings(&ping, &port, &["-t"], "64");
+    }
 }
 
 #[test]

@@ -545,6 +545,7 @@ fn what_cannot_be_had_is_refused_in_a_line_that_says_so() {
         ("provided_client_ssl_ctx = &info", "that is OpenSSL's"),
         ("http_proxy_address = \"a\", info.http_proxy_port = 70000", "http_proxy_port 70000"),
         ("port = 70000", "port 70000 is none"),
+        ("options = LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS", "nobody is believed"),
     ] {
         let options = ["-std=gnu99", "-DSOCKEYE_LWS_LEVEL=140", &format!("-DMEMBER={member}")];
         let refused = compiled("programs/refused.c", "gcc", &options);
