@@ -29,14 +29,21 @@ impl Engine {
     pub(crate) fn input(&mut self, id: ConnId, bytes: &mut [u8]) -> usize {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let next = match self.kind(id) {
-                Kind::WebSocket => self.frames(id, &mut rest),
-                Kind::Request => self.request(id, &mut rest),
-                Kind::Exchange => self.exchange_input(id, &mut rest),
-                Kind::Waiting => Next::Wait,
-                Kind::Tunnel => self.tunnel_input(id, &mut rest),
-                Kind::Answer => self.answer_input(id, &mut rest),
-                Kind::Draining | Kind::Gone | Kind::Dialing | Kind::Attempt => return 0,
+            let Some(slot) = self.core.state.get_mut().slots.get(id) else { return 0 };
+            let next = match &slot.phase {
+                Phase::WebSocket(_) => {
+                    let (protocol, session) = (usize::from(slot.protocol), slot.session);
+                    self.frames(protocol, At { id, session }, &mut rest)
+                }
+                Phase::Request(_) => self.request(id, &mut rest),
+                Phase::Exchange(_) => self.exchange_input(id, &mut rest),
+                Phase::Waiting(_) => Next::Wait,
+                Phase::Tunnel(_) => self.tunnel_input(id, &mut rest),
+                Phase::Answer(_) => self.answer_input(id, &mut rest),
+                Phase::Draining
+                | Phase::Vacant { .. }
+                | Phase::Dialing(_)
+                | Phase::Attempt { .. } => return 0,
             };
             if let Next::Wait = next {
                 return rest.len();
@@ -68,8 +75,8 @@ impl Engine {
     }
 
     /// The frames in `rest`, one by one, until it is used up or must wait.
-    fn frames(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
-        let (protocol, at) = self.at(id);
+    fn frames(&mut self, protocol: usize, at: At, rest: &mut &mut [u8]) -> Next {
+        let id = at.id;
         let watched = log::is_on(Levels::PARSER);
         while !rest.is_empty() {
             let Core { state, registrations, .. } = &mut self.core;
@@ -86,7 +93,7 @@ impl Engine {
                     self.violated(id, violation);
                     return discard(rest);
                 }
-                None => match self.event(id, protocol, at, rest) {
+                None => match self.event(protocol, at, rest) {
                     Ok(action) => action,
                     Err(next) => return next,
                 },
@@ -102,13 +109,8 @@ impl Engine {
 
     /// The next event in `rest`, whatever it is: what its callback returned, or that no more of
     /// `rest` is looked at for now.
-    fn event(
-        &mut self,
-        id: ConnId,
-        protocol: usize,
-        at: At,
-        rest: &mut &mut [u8],
-    ) -> Result<Action, Next> {
+    fn event(&mut self, protocol: usize, at: At, rest: &mut &mut [u8]) -> Result<Action, Next> {
+        let id = at.id;
         let Core { state, registrations, .. } = &mut self.core;
         let state = state.get_mut();
         let (event, closing) = match state.look(id, &registrations[protocol], rest) {

@@ -194,7 +194,7 @@ const PAGE: usize = 128;
 
 /// All slots, in pages that never move, so that growth copies nothing and wastes at most a page.
 pub(crate) struct Slots {
-    pages: Vec<Box<[Slot]>>,
+    pages: Vec<Box<[Slot; PAGE]>>,
     /// The first vacant slot; the others follow through `Phase::Vacant`.
     free: u32,
     live: usize,
@@ -267,7 +267,7 @@ impl Slots {
     pub(crate) fn ids(&self) -> impl Iterator<Item = ConnId> + '_ {
         self.pages
             .iter()
-            .flatten()
+            .flat_map(|page| page.iter())
             .enumerate()
             .filter(|(_, slot)| slot.phase.is_connection())
             .map(|(index, slot)| ConnId { index: index as u32, generation: slot.generation })
@@ -275,13 +275,14 @@ impl Slots {
 
     /// The descriptors that the poller was told of, and for what.
     pub(crate) fn watched(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Interest)> {
-        self.pages.iter().flatten().filter_map(|slot| Some((slot.fd()?, slot.registered?)))
+        let slots = self.pages.iter().flat_map(|page| page.iter());
+        slots.filter_map(|slot| Some((slot.fd()?, slot.registered?)))
     }
 
     fn add_page(&mut self) {
         let start = (self.pages.len() * PAGE) as u32;
         let next = |i: u32| if i + 1 < PAGE as u32 { start + i + 1 } else { NIL };
-        self.pages.push((0..PAGE as u32).map(|i| Slot::vacant(next(i))).collect());
+        self.pages.push(Box::new(std::array::from_fn(|i| Slot::vacant(next(i as u32)))));
         self.free = start;
     }
 }

@@ -270,14 +270,16 @@ impl State {
     /// Sends what has gathered. Whether that is all there is to do, as it is for a WebSocket.
     pub(crate) fn end_turn(&mut self) -> bool {
         let Some(id) = self.turn else { return true };
-        if self.slots.get(id).is_none() {
-            self.cork.clear(); // it ended in its own turn
-            self.sealing.output.clear();
-        } else if !self.cork.is_empty() || !self.sealing.output.is_empty() {
+        let has_output = !self.cork.is_empty() || !self.sealing.output.is_empty();
+        if has_output && self.slots.get(id).is_some() {
             self.send_corked_and(id, &[], &[]);
         }
         self.turn = None;
-        let Some(slot) = self.slots.get_mut(id) else { return true };
+        let Some(slot) = self.slots.get_mut(id) else {
+            self.cork.clear(); // it ended in its own turn
+            self.sealing.output.clear();
+            return true;
+        };
         slot.shed();
         matches!(slot.phase, Phase::WebSocket(_))
     }
