@@ -2,9 +2,9 @@
 
 use crate::handle::{Inbox, Letter};
 use crate::slots::ConnId;
+use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Look-ups at a time; more wait their turn, each under its connection's deadline.
@@ -17,41 +17,73 @@ struct Question {
     port: u16,
 }
 
+/// What the threads wait for. Not a channel of std's, which has the code of three kinds in it.
+#[derive(Default)]
+struct Desk {
+    questions: Mutex<Questions>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Questions {
+    waiting: VecDeque<Question>,
+    over: bool,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Questions> {
+        // Nothing that can panic is done under it.
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next question, when there is one; `None` if there will be none.
+    fn next(&self) -> Option<Question> {
+        let idle = |questions: &mut Questions| questions.waiting.is_empty() && !questions.over;
+        let questions = self.changed.wait_while(self.lock(), idle);
+        let mut questions = questions.unwrap_or_else(PoisonError::into_inner);
+        if questions.over { None } else { questions.waiting.pop_front() }
+    }
+}
+
 /// Starts its threads with the first look-ups, and ends them with the context.
 pub(crate) struct Resolver {
-    questions: Sender<Question>,
-    waiting: Arc<Mutex<Receiver<Question>>>,
+    desk: Arc<Desk>,
     inbox: Arc<Inbox>,
     threads: usize,
 }
 
 impl Resolver {
     pub(crate) fn new(inbox: &Arc<Inbox>) -> Self {
-        let (questions, waiting) = channel();
-        let waiting = Arc::new(Mutex::new(waiting));
-        Self { questions, waiting, inbox: Arc::clone(inbox), threads: 0 }
+        Self { desk: Arc::default(), inbox: Arc::clone(inbox), threads: 0 }
     }
 
     /// The answer comes to the inbox as [`Letter::Resolved`].
     pub(crate) fn look_up(&mut self, id: ConnId, host: &str, port: u16) -> io::Result<()> {
         if self.threads < THREADS {
-            let (waiting, inbox) = (Arc::clone(&self.waiting), Arc::clone(&self.inbox));
+            let (desk, inbox) = (Arc::clone(&self.desk), Arc::clone(&self.inbox));
             let thread = thread::Builder::new().name("sockeye-resolver".into());
-            match thread.spawn(move || answer(&waiting, &inbox)) {
+            match thread.spawn(move || answer(&desk, &inbox)) {
                 Ok(_) => self.threads += 1,
                 Err(error) if self.threads == 0 => return Err(error),
                 Err(_) => {} // those that run will do
             }
         }
         let question = Question { id, host: host.to_owned(), port };
-        self.questions.send(question).map_err(|_| io::Error::other("resolver is gone"))
+        self.desk.lock().waiting.push_back(question);
+        self.desk.changed.notify_one();
+        Ok(())
     }
 }
 
-fn answer(waiting: &Mutex<Receiver<Question>>, inbox: &Inbox) {
-    loop {
-        let question = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Question { id, host, port }) = question else { return };
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.desk.lock().over = true;
+        self.desk.changed.notify_all();
+    }
+}
+
+fn answer(desk: &Desk, inbox: &Inbox) {
+    while let Some(Question { id, host, port }) = desk.next() {
         let addresses = sockeye_sys::look_up(&host, port);
         inbox.push_always(Letter::Resolved(id, addresses));
     }
