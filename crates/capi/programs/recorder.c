@@ -8,7 +8,8 @@
  * The words are members of the creation info, `cert=FILE`, `key=FILE`, `ca=FILE`, `ciphers=LIST`;
  * `clients`: clients must show a certificate; `more=FILE`: a further CA, named when asked for;
  * `refuse`: nobody's certificate is good enough; `ssl=N`: the ssl_connection of a client;
- * `address=NAME`: where that goes.
+ * `address=NAME`: where that goes; `once`: a client writes after one call of
+ * libwebsocket_service.
  *
  * What it receives is a command: `close` returns -1, `write` asks for WRITEABLE, `stop` and `go`
  * stop and resume receiving, `destroy` destroys the context inside the callback; everything else
@@ -48,6 +49,7 @@ static struct libwebsocket *stopped_wsi;
 static const char *file;
 static const char *more_cas;
 static int refuses;
+static int once;
 static struct lws_context_creation_info info;
 
 static void on_signal(int number)
@@ -287,6 +289,8 @@ static void read_words(char **words, const char **address, int *ssl, int *early)
 			refuses = 1;
 		else if (!strcmp(*words, "early"))
 			*early = 1;
+		else if (!strcmp(*words, "once"))
+			once = 1;
 		else
 			printf("WRONG: %s is no word\n", *words);
 	}
@@ -330,6 +334,11 @@ int main(int argc, char **argv)
 		printf("connect has returned\n");
 	if (early)
 		printf("asked: %d\n", libwebsocket_callback_on_writable(context, wsi));
+	if (once) {
+		printf("serviced: %d\n", libwebsocket_service(context, 5000));
+		printf("written: %d\n",
+		       libwebsocket_write(wsi, (unsigned char *)"at once", 7, LWS_WRITE_TEXT));
+	}
 	while (!stopped && turn(context) >= 0)
 		;
 	if (stopped != 2)

@@ -64,6 +64,8 @@ pub(crate) struct Ctx {
     pub(crate) bell: Cell<Option<usize>>,
     dying: Cell<bool>,
     depth: Cell<usize>,
+    /// How often the program has been called back.
+    pub(crate) calls: Cell<u64>,
 }
 
 thread_local! {
@@ -104,6 +106,7 @@ impl Ctx {
             bell: Cell::new(None),
             dying: Cell::new(false),
             depth: Cell::new(0),
+            calls: Cell::new(0),
         }
     }
 
@@ -216,6 +219,7 @@ impl Ctx {
             return 0;
         }
         self.depth.set(self.depth.get() + 1);
+        self.calls.set(self.calls.get() + 1);
         let wsi = wsi.map_or(null_mut(), |wsi| wsi.handle);
         // SAFETY: the program gave this function to be called like this; `input` is valid for the
         // call, or the number that the reason stands for.

@@ -113,6 +113,8 @@ impl<T> Table<T> {
 pub(crate) struct Shared {
     pub(crate) handle: usize,
     owner: Mutex<Owner>,
+    /// A wait is to end though nothing has happened.
+    pub(crate) cancelled: AtomicBool,
     /// Wakes the context's loop.
     pub(crate) waker: OnceLock<sockeye::Handle>,
     /// Connections for which another thread has asked for a writable callback.
@@ -239,6 +241,7 @@ pub(crate) fn register(
     let shared = Arc::new(Shared {
         handle,
         owner: Mutex::new(Owner { servicing: None, using, depth: 1 }),
+        cancelled: AtomicBool::new(false),
         waker: OnceLock::new(),
         asked: Mutex::default(),
         ctx: UnsafeCell::new(None),

@@ -19,7 +19,8 @@ use std::ffi::{c_int, c_void};
 use std::io;
 use std::ptr::null_mut;
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// What is watched.
 #[derive(Default)]
@@ -65,6 +66,11 @@ impl Watches {
         if let Some(moved) = self.polls.get(place) {
             self.places.insert(moved.fd, place);
         }
+    }
+
+    /// Whether a descriptor is the context's own.
+    fn is_own(&self, fd: c_int) -> bool {
+        self.told.get(&fd).is_some_and(|told| told.wsi.kind.get() == Kind::Attention)
     }
 
     fn told(&mut self, fd: c_int) -> Option<&mut Told> {
@@ -301,26 +307,47 @@ impl Ctx {
 /// One wait and what it gives; the manual's 3.2.
 fn service(ctx: &Ctx, timeout_ms: c_int) -> c_int {
     ctx.call(0, None, Reason::GetThreadId, null_mut(), (null_mut(), 0)); // our threads are counted
+    let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = left.map_or(-1, |left| left.as_micros().div_ceil(1000) as c_int);
+        let before = ctx.calls.get();
+        let result = wait(ctx, left);
+        let stays = result.is_none() && left != 0 && ctx.calls.get() == before;
+        if !stays || ctx.shared.cancelled.swap(false, Ordering::SeqCst) {
+            return result.unwrap_or(0);
+        }
+    }
+}
+
+/// Waits once. `None` if it was only the context's own descriptor that was ready, which programs
+/// do not know of: they take a call that returns before its time for one in which a socket was.
+fn wait(ctx: &Ctx, timeout_ms: c_int) -> Option<c_int> {
     ctx.drain();
     let mut polls = ctx.watches.borrow().polls.clone();
     // SAFETY: the pointer and length are those of one vector.
     let ready = unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, timeout_ms) };
     if ready < 0 {
-        return -1; // also when a signal came: programs end their loops by that
+        return Some(-1); // also when a signal came: programs end their loops by that
     }
     if ready == 0 {
-        return report(ctx.tick());
+        return Some(report(ctx.tick()));
     }
+    let mut result = None;
     for poll in polls.iter().filter(|poll| poll.revents != 0) {
+        if !ctx.watches.borrow().is_own(poll.fd) {
+            result = Some(0);
+        }
         // What is another's by now is unknown to the context, or not ready and does no harm.
         if let Err(error) = ctx.ready(poll.fd, poll.revents & !POLLNVAL) {
-            return report(Err(error));
+            return Some(report(Err(error)));
         }
         if ctx.is_dying() {
-            return -1;
+            return Some(-1);
         }
     }
-    0
+    result
 }
 
 fn report(result: io::Result<()>) -> c_int {
@@ -383,7 +410,10 @@ export! {
     /// Makes the loop return soon. Any thread may call it.
     fn libwebsocket_cancel_service(context: *mut c_void) {
         match ids::shared(context) {
-            Ok(shared) => shared.wake(),
+            Ok(shared) => {
+                shared.cancelled.store(true, Ordering::SeqCst);
+                shared.wake();
+            }
             Err(refusal) => complain("libwebsocket_cancel_service", refusal),
         }
     } else ();

@@ -261,6 +261,23 @@ fn a_client_that_asks_for_writeable_before_the_answer_gets_it_when_it_is_open() 
     });
 }
 
+/// What programs of the time rely on.
+#[test]
+fn a_client_may_write_after_one_service() {
+    for _ in 0..10 {
+        let (mut client, mut peer) = client_and_server(&["built-in", "once"]);
+        client.expect("connect has returned");
+        let request = peer.expect_head();
+        peer.expect_silence(); // it waits for the answer in that one call
+        peer.send(request.switching_protocols());
+        peer.expect_text("hello");
+        peer.expect_text("at once");
+        drop(peer);
+        let said = client.expect_status(0);
+        assert!(said.contains("serviced: 0\nwritten: 7"), "{said}");
+    }
+}
+
 #[test]
 fn a_client_learns_that_the_server_hangs_up() {
     in_both_loops(|mode| {

@@ -237,8 +237,22 @@ fn records(len: usize, random: &mut Random) -> String {
 /// Words in several scripts, in groups of [`STEP`] bytes, some with blanks between.
 fn characters(len: usize, random: &mut Random) -> String {
     const GROUPS: [&str; 16] = [
-        "вода и ", "лосось", "на дне ", "у моря ", "рыба —", "камень", "ποτάμι", "και το ",
-        "逆流而上", "鮭が川を", "水と石、", "연어와강", "Bäche über", "für Möwen ", "🐟🐟🐟", "🐟 🐻 ok",
+        "вода и ",
+        "лосось",
+        "на дне ",
+        "у моря ",
+        "рыба —",
+        "камень",
+        "ποτάμι",
+        "και το ",
+        "逆流而上",
+        "鮭が川を",
+        "水と石、",
+        "연어와강",
+        "Bäche über",
+        "für Möwen ",
+        "🐟🐟🐟",
+        "🐟 🐻 ok",
     ];
     let mut text = String::with_capacity(len + STEP);
     while text.len() < len {
