@@ -250,7 +250,7 @@ impl Latency {
         Self {
             samples: samples.count(),
             corrected,
-            min_ns: samples.min,
+            min_ns: samples.min(),
             mean_ns: samples.mean(),
             stddev_ns: samples.latencies.stdev(),
             p50_ns: samples.quantile(0.5),
@@ -276,7 +276,7 @@ const CLASSES: usize = 24;
 fn histogram(samples: &Samples) -> Vec<Class> {
     let mut classes = Vec::new();
     for series in SERIES {
-        classes = empty_classes(series, samples.min, samples.max);
+        classes = empty_classes(series, samples.min(), samples.max);
         if classes.len() <= CLASSES {
             break;
         }

@@ -12,7 +12,7 @@ const DIGITS: u8 = 3;
 /// All that was measured.
 pub(super) struct Samples {
     pub(super) latencies: Histogram<u64>,
-    pub(super) min: u64,
+    min: u64,
     pub(super) max: u64,
     sum: u128,
     pub(super) series: Series,
@@ -43,13 +43,19 @@ impl Samples {
         self.latencies.len()
     }
 
+    /// The shortest latency, 0 if there is none.
+    pub(super) fn min(&self) -> u64 {
+        self.min.min(self.max)
+    }
+
     pub(super) fn mean(&self) -> f64 {
         self.sum as f64 / self.count().max(1) as f64
     }
 
-    /// The latency that this share of all does not exceed, with [`DIGITS`] significant digits.
+    /// The latency that this share of all does not exceed, with [`DIGITS`] significant digits;
+    /// 0 if there is none, as when the machine stood still for as long as was measured.
     pub(super) fn quantile(&self, quantile: f64) -> u64 {
-        self.latencies.value_at_quantile(quantile).clamp(self.min, self.max)
+        self.latencies.value_at_quantile(quantile).clamp(self.min(), self.max)
     }
 
     /// Writes what is left to write.
@@ -157,6 +163,13 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_may_be_no_sample_at_all() {
+        let samples = Samples::new(None);
+        assert_eq!((samples.min(), samples.max), (0, 0));
+        assert_eq!((samples.quantile(0.5), samples.quantile(1.0), samples.mean()), (0, 0, 0.0));
+    }
 
     #[test]
     fn intervals_become_longer_and_lose_nothing() {
