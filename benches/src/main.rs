@@ -50,7 +50,7 @@ cargo xtask bench [--quick] [--rounds N] [--cells NAME[,NAME...]] [--peers NAME[
 /// How long one measurement is: many short ones tell more than few long ones, since what else
 /// happens on a machine comes and goes in seconds.
 const PACE: Pace =
-    Pace { warm_up: Duration::from_millis(120), measured: Duration::from_millis(400) };
+    Pace { warm_up: Duration::from_millis(120), measured: Duration::from_millis(450) };
 
 /// What the command line asks for.
 #[derive(Debug)]
