@@ -135,21 +135,22 @@ fn pings(ping: &Path, port: &str, words: &[&str], bytes: &str) {
     let mut ping = run(ping, &[&port[..], words].concat());
     let line = ping.expect("Websocket PING ");
     assert!(line.ends_with(&format!("(127.0.0.1) {bytes} bytes of data.")), "{line}");
-    if !words.contains(&"-f") {
-        for index in ["req=1 ", "req=3 "] {
-            let line = ping.expect(index);
-            assert!(line.starts_with(&format!("{bytes} bytes from 127.0.0.1: req=")), "{line}");
-            let time = line.split("time=").nth(1).unwrap().strip_suffix("ms").unwrap();
-            assert!(time.parse::<f64>().is_ok() && time.contains('.'), "{line}");
-        }
+    for index in ["req=1 ", "req=3 "] {
+        let line = ping.expect(index);
+        assert!(line.starts_with(&format!("{bytes} bytes from 127.0.0.1: req=")), "{line}");
+        let time = line.split("time=").nth(1).unwrap().strip_suffix("ms").unwrap();
+        assert!(time.parse::<f64>().is_ok() && time.contains('.'), "{line}");
     }
     ping.signal("INT");
     let said = ping.expect_status(0);
     let summary = said.lines().find(|line| line.contains("packets transmitted")).unwrap();
-    assert!(summary.contains(" received, ") && summary.contains("% packet loss"), "{summary}");
-    if !words.contains(&"-f") {
-        assert!(said.contains("rtt min/avg/max = ") && said.contains(" KiB/s"), "{said}");
-    }
+    let number = |at| summary.split(' ').nth(at).unwrap().parse::<u32>().unwrap();
+    let (sent, received) = (number(0), number(3));
+    assert!(sent >= received && summary.contains(" received, "), "{summary}");
+    let loss = format!(", {}% packet loss, time ", (sent - received) * 100 / sent);
+    assert!(summary.contains(&loss), "{summary}");
+    assert!(received >= 3, "{summary}");
+    assert!(said.contains("rtt min/avg/max = ") && said.contains(" KiB/s"), "{said}");
 }
 
 #[test]
@@ -162,13 +163,38 @@ fn pings_are_answered_by_a_test_server_and_the_rust_ones() {
     }
     pings(&all[0], &port, &["-s", "125", "-k", "-v", "13", "-r", "3"], "125");
     pings(&all[0], &port, &["-m", "-s", "100"], "100");
-    pings(&all[0], &port, &["-n", "dumb-increment-protocol", "-f", "-d", "7"], "64");
+    pings(&all[0], &port, &["-n", "dumb-increment-protocol", "-d", "7"], "64");
     server.stop();
     let (_server, port) = rust_server(&["serve", "--origin", "any"]);
     pings(&all[0], &port, &[], "64");
     pings(&all[0], &port, &["-m", "-s", "4096"], "4096");
     let (_server, port) = rust_server(&["echo", "--origin", "any"]);
     pings(&all[0], &port, &["-m", "-s", "1000"], "1000");
+}
+
+#[test]
+fn a_flood_goes_on_as_fast_as_answers_come() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let words = ["127.0.0.1", "--port", &port, "--flood", "--interval", "1000"];
+    let mut ping = run(&program("programs/test-ping.c"), &words);
+    let mut peer = Peer::accept(&listener, idle());
+    let request = peer.expect_head();
+    assert_eq!(request.header("Sec-WebSocket-Protocol"), Some("lws-mirror-protocol"));
+    let chosen = "\r\nSec-WebSocket-Protocol: lws-mirror-protocol\r\n\r\n";
+    peer.send(request.switching_protocols().replacen("\r\n\r\n", chosen, 1));
+    for index in 1..=50_u64 {
+        let frame = peer.expect_frame();
+        assert_eq!(frame.opcode, Opcode::Ping);
+        assert_eq!(frame.payload.len(), 64);
+        assert_eq!(frame.payload[..8], index.to_be_bytes());
+        assert!(frame.payload[8..].iter().all(|&byte| byte == 0));
+        peer.send_frame(&Frame::pong(frame.payload));
+    }
+    assert_eq!(peer.expect_frame().opcode, Opcode::Ping);
+    drop(peer);
+    let said = ping.expect_status(0);
+    assert!(said.contains("51 packets transmitted, 50 received, 1% packet loss"), "{said}");
 }
 
 #[test]

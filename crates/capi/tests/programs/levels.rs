@@ -1,6 +1,6 @@
 //! The levels of the API: numbers, callbacks and functions of each release, in one library.
 
-use crate::build::{compiled, include, program};
+use crate::build::{compiled, has, include, program};
 use crate::run::{Running, Server, free_port};
 use sockeye_testkit::{Frame, Peer, idle};
 use std::fmt::Write;
@@ -552,4 +552,36 @@ fn what_cannot_be_had_is_refused_in_a_line_that_says_so() {
         let said = Running::of(&mut Command::new(refused)).expect_status(0);
         assert!(said.contains(why), "{member}: {said}");
     }
+}
+
+#[test]
+fn valgrind_finds_nothing_at_the_last_level() {
+    if !has("valgrind") {
+        return;
+    }
+    let options = ["--quiet", "--error-exitcode=99", "--leak-check=full"];
+    let kinds = "--errors-for-leak-kinds=definite,indirect";
+    let levels = at(140);
+    let levels = levels.to_str().unwrap();
+    let port = free_port().to_string();
+    let mut hostile = Command::new("valgrind");
+    let words = [kinds, levels, "hostile", &port];
+    printed(&Running::of(hostile.args(options).args(words)).expect_status(0));
+    let words = [&options[..], &[kinds, levels, "server", "PORT"]].concat();
+    let server = Server::start("valgrind".as_ref(), &words);
+    for request in [
+        "GET /file?a HTTP/1.1\r\nHost: me\r\n\r\n",
+        "POST /post HTTP/1.1\r\nHost: me\r\nContent-Length: 5\r\n\r\nhello",
+        "GET /made HTTP/1.1\r\nHost: me\r\nConnection: close\r\n\r\n",
+    ] {
+        let mut peer = server.peer();
+        peer.send(request);
+        peer.expect_rest_and_end();
+    }
+    let mut peer = server.peer();
+    peer.upgrade("/", &PROTOCOL);
+    peer.send_frame(&Frame::text("end by timeout"));
+    peer.expect_text("end by timeout");
+    peer.expect_eof();
+    printed(&server.stop());
 }
