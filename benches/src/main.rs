@@ -50,7 +50,11 @@ cargo xtask bench [--quick] [--rounds N] [--cells NAME[,NAME...]] [--peers NAME[
 /// How long one measurement is: many short ones tell more than few long ones, since what else
 /// happens on a machine comes and goes in seconds.
 const PACE: Pace =
-    Pace { warm_up: Duration::from_millis(120), measured: Duration::from_millis(450) };
+    Pace { warm_up: Duration::from_millis(150), measured: Duration::from_millis(550) };
+
+/// For so long there are rounds in which everybody takes part; then those by whom nothing is judged
+/// sit out.
+const FOR_ALL: Duration = Duration::from_secs(24 * 60);
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -140,18 +144,20 @@ fn bench(place: &Place, options: &Options) -> Result<(), String> {
     }
     let begun = Instant::now();
     let mut all: Vec<Measured> = Vec::new();
+    let mut left = Duration::ZERO;
     for round in 1..=options.rounds {
         let since = Instant::now();
+        let everybody = begun.elapsed() + left <= FOR_ALL;
         for cell in options.cells.iter().filter(|cell| !cell.is_once()) {
             println!("round {round} of {}: {}", options.rounds, cell.name());
-            each(&built, cell, round, &mut all);
+            each(&built, cell, round, everybody, &mut all);
         }
-        let left = since.elapsed() * (options.rounds - round);
+        left = since.elapsed() * (options.rounds - round);
         println!("{}; {} left for the rounds", Minutes(begun.elapsed()), Minutes(left));
     }
     for cell in options.cells.iter().filter(|cell| cell.is_once()) {
         println!("once: {}", cell.name());
-        each(&built, cell, 1, &mut all);
+        each(&built, cell, 1, true, &mut all);
     }
     let mut calls = Vec::new();
     for cell in calls::cells(&options.cells) {
@@ -170,10 +176,12 @@ fn bench(place: &Place, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// Measures every server that takes this kind of load; in every other round in reverse order.
-fn each(built: &Built, cell: &Cell, round: u32, all: &mut Vec<Measured>) {
+/// Measures every server that takes this kind of load, or those that Sockeye is judged by; in every
+/// other round in reverse order.
+fn each(built: &Built, cell: &Cell, round: u32, everybody: bool, all: &mut Vec<Measured>) {
+    let takes = |peer: Peer| peer.takes(cell) && (everybody || peer.judges());
     let mut servers: Vec<&Server> =
-        built.servers.iter().filter(|server| server.peer.takes(cell)).collect();
+        built.servers.iter().filter(|server| takes(server.peer)).collect();
     if round.is_multiple_of(2) {
         servers.reverse();
     }

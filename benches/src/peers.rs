@@ -84,8 +84,15 @@ impl Peer {
     }
 
     /// Whether Sockeye is judged by it, or it says what can be reached at all.
-    fn judges(self) -> bool {
-        matches!(self, Self::Sockeye | Self::Uwebsockets | Self::Floor | Self::Least)
+    pub(crate) fn judges(self) -> bool {
+        matches!(
+            self,
+            Self::Sockeye
+                | Self::Uwebsockets
+                | Self::UwebsocketsLibdeflate
+                | Self::Floor
+                | Self::Least
+        )
     }
 
     /// Whether it is measured with this kind of load.
@@ -125,11 +132,9 @@ impl Peer {
                 Some("its extension keeps no window")
             }
             _ if matches!(cell.kind, Kind::Broadcast { .. }) => Some("its program only echoes"),
-            Self::Libwebsockets if cell.wire != Wire::Plain => {
-                Some("it is measured on libev, which waits faster")
-            }
+            Self::Libwebsockets if cell.wire != Wire::Plain => Some("it is measured on libev only"),
             Self::Libwebsockets if cell.group == "many" => {
-                Some("poll(2) of 5,000 descriptors for each turn takes minutes")
+                Some("poll(2) of so many descriptors in each turn takes minutes")
             }
             Self::LibwebsocketsLibev => None,
             Self::Tungstenite if cell.wire == Wire::Tls => None,
