@@ -13,6 +13,10 @@
 
 #include <libwebsockets.h>
 
+#ifndef INSTALL_DATADIR
+#define INSTALL_DATADIR "/usr/share"
+#endif
+#define DATA INSTALL_DATADIR "/libwebsockets-test-server"
 #define MOST 1400
 
 static volatile sig_atomic_t force_exit;
@@ -129,7 +133,7 @@ int main(int argc, char **argv)
 			debug_level = atoi(optarg);
 			break;
 		case 's':
-			use_ssl = 1;
+			use_ssl = 2; /* certificates that signed themselves are good enough */
 			break;
 		case 'p':
 			port = atoi(optarg);
@@ -162,6 +166,10 @@ int main(int argc, char **argv)
 	lwsl_notice("libwebsockets echo test, re-created for Sockeye\n");
 	lwsl_notice("Running in %s mode\n", is_client ? "client" : "server");
 	info.port = is_client ? CONTEXT_PORT_NO_LISTEN : port;
+	if (use_ssl && !is_client) {
+		info.ssl_cert_filepath = DATA "/libwebsockets-test-server.pem";
+		info.ssl_private_key_filepath = DATA "/libwebsockets-test-server.key.pem";
+	}
 	info.protocols = protocols;
 	info.extensions = libwebsocket_get_internal_extensions();
 	info.gid = -1;

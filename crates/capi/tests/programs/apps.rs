@@ -33,7 +33,7 @@ fn run(client: &Path, words: &[&str]) -> Running {
 }
 
 /// The counter is printed, circles are drawn, the session closed and opened again.
-fn client_draws(client: &Path, port: &str, words: &[&str]) {
+pub(crate) fn client_draws(client: &Path, port: &str, words: &[&str]) {
     let mut client = run(client, &[&["127.0.0.1", "-p", port], words].concat());
     client.expect("Websocket connections opened");
     client.expect("rx 1 '0'");

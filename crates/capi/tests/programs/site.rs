@@ -2,6 +2,7 @@
 //! requests of an attacker.
 
 use crate::build::{compiled, profile};
+use crate::certs::{Twist, self_signed};
 use crate::run::{Running, Server, free_port};
 use sockeye_testkit::Frame;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::sync::OnceLock;
 const PAGE: &str = "<html>the page</html>\n";
 
 /// A directory with the files that the server serves.
-fn data() -> &'static PathBuf {
+pub(crate) fn data() -> &'static PathBuf {
     static DATA: OnceLock<PathBuf> = OnceLock::new();
     DATA.get_or_init(|| {
         let share = profile().join("c-programs/share");
@@ -21,16 +22,19 @@ fn data() -> &'static PathBuf {
         std::fs::write(files.join("favicon.ico"), "icon").unwrap();
         std::fs::write(files.join("libwebsockets.org-logo.png"), "logo").unwrap();
         std::fs::write(files.join("leaf.jpg"), leaf()).unwrap();
+        let alone = self_signed(&["localhost", "127.0.0.1"], "test server", Twist::None);
+        std::fs::write(files.join("libwebsockets-test-server.pem"), alone.pem).unwrap();
+        std::fs::write(files.join("libwebsockets-test-server.key.pem"), alone.key).unwrap();
         share
     })
 }
 
 /// More than sockets hold.
-fn leaf() -> Vec<u8> {
+pub(crate) fn leaf() -> Vec<u8> {
     (0..8_000_000_u32).map(|i| (i * 7 % 253) as u8).collect()
 }
 
-fn program(mode: &str, compiler: &str, standard: &str) -> PathBuf {
+pub(crate) fn program(mode: &str, compiler: &str, standard: &str) -> PathBuf {
     let datadir = format!("-DINSTALL_DATADIR=\"{}\"", data().display());
     let mut options = vec![standard, &datadir];
     if mode == "external" {

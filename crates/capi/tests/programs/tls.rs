@@ -1,10 +1,12 @@
 //! C programs under TLS, in both roles, against peers whose TLS is not ours.
 
-use crate::build::{profile, program};
+use crate::apps::client_draws;
+use crate::build::{compiled, profile, program, sockeye};
 use crate::certs::{Authority, Issued, Twist, self_signed};
 use crate::recorder::{ACCEPT, BEGIN, END, RECORD, callbacks, expect, in_both_loops};
 use crate::relay;
 use crate::run::{Running, Server, free_port};
+use crate::site;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
@@ -376,4 +378,58 @@ fn what_is_wrong_with_the_files_is_said_in_a_sentence() {
     peer.upgrade("/", &RECORD);
     assert!(server.stop().contains("WARN: TLS needs both a certificate and its key"));
     drop(ca);
+}
+
+/// One of the manual's programs, with the files of the test server.
+fn with_files(source: &str) -> PathBuf {
+    let datadir = format!("-DINSTALL_DATADIR=\"{}\"", site::data().display());
+    compiled(source, "gcc", &["-std=gnu99", &datadir])
+}
+
+#[test]
+fn the_test_server_under_tls_and_the_programs_that_speak_with_it() {
+    in_both_loops(|mode| {
+        let arguments = ["-p", "PORT", "-i", "127.0.0.1", "--ssl"];
+        let server = Server::start(&site::program(mode, "gcc", "-std=gnu99"), &arguments);
+        let port = server.port.to_string();
+        client_draws(&program("programs/test-client.c"), &port, &["--ssl"]);
+        let mut ping = Command::new(program("programs/test-ping.c"));
+        let mut ping = Running::of(ping.args(["127.0.0.1", "-p", &port, "--ssl", "-i", "0.1"]));
+        ping.expect("64 bytes from");
+        ping.signal("INT");
+        ping.expect_status(0);
+        let (url, pem) = (format!("wss://127.0.0.1:{port}/"), "libwebsockets-test-server.pem");
+        let pem = site::data().join("libwebsockets-test-server").join(pem);
+        let mut connect = Command::new(sockeye());
+        connect.args(["connect", &url, "--subprotocol", "dumb-increment-protocol", "--ca"]);
+        let mut connect = Running::of(connect.arg(pem));
+        for number in ["0", "1", "2"] {
+            connect.expect(number);
+        }
+        let leaf = format!("https://127.0.0.1:{port}/leaf.jpg");
+        let curl = Command::new("curl").args(["--silent", "--insecure", &leaf]).output().unwrap();
+        assert!(curl.status.success(), "{curl:?}"); // also not truncated, by OpenSSL's word
+        assert!(curl.stdout == site::leaf(), "{} bytes", curl.stdout.len());
+        server.stop();
+    });
+}
+
+#[test]
+fn echo_and_fraggle_under_tls() {
+    let echo = with_files("programs/test-echo.c");
+    let server = Server::start(&echo, &["-p", "PORT", "-i", "127.0.0.1", "--ssl"]);
+    let port = server.port.to_string();
+    let words = ["-c", "127.0.0.1", "-p", &port, "--ssl", "-r", "1"];
+    let mut client = Running::of(Command::new(&echo).args(words));
+    client.expect("Client RX: hello from libwebsockets-test-echo client pid");
+    client.signal("INT");
+    client.expect_status(0);
+    server.stop();
+    let fraggle = with_files("programs/test-fraggle.c");
+    let server = Server::start(&fraggle, &["-p", "PORT", "-i", "127.0.0.1", "--ssl"]);
+    let port = server.port.to_string();
+    let words = ["-p", &port, "-c", "127.0.0.1", "--ssl"];
+    let mut client = Running::of(Command::new(&fraggle).args(words));
+    (0..3).for_each(|_| drop(client.expect("EOM received")));
+    assert!(!client.said.iter().any(|line| line.contains("ERROR")), "{:?}", client.said);
 }
