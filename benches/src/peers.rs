@@ -133,7 +133,9 @@ impl Peer {
             }
             _ if matches!(cell.kind, Kind::Broadcast { .. }) => Some("its program only echoes"),
             Self::Libwebsockets if cell.wire != Wire::Plain => Some("it is measured on libev only"),
-            Self::Libwebsockets if cell.group == "many" => {
+            Self::Libwebsockets
+                if cell.group == "many" || matches!(cell.kind, Kind::Memory { .. }) =>
+            {
                 Some("poll(2) of so many descriptors in each turn takes minutes")
             }
             Self::LibwebsocketsLibev => None,
