@@ -136,6 +136,7 @@ impl Connect {
     }
 
     /// Goes through a proxy: HTTP `CONNECT`, or SOCKS 5 with names looked up by the proxy.
+    /// With the proxy itself TLS is not spoken: `https://` is refused as a [`Proxy`], by a sentence.
     ///
     /// ```
     /// use sockeye::Connect;
