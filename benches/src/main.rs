@@ -50,11 +50,11 @@ cargo xtask bench [--quick] [--rounds N] [--cells NAME[,NAME...]] [--peers NAME[
 /// How long one measurement is: many short ones tell more than few long ones, since what else
 /// happens on a machine comes and goes in seconds.
 const PACE: Pace =
-    Pace { warm_up: Duration::from_millis(150), measured: Duration::from_millis(550) };
+    Pace { warm_up: Duration::from_millis(150), measured: Duration::from_millis(450) };
 
 /// For so long there are rounds in which everybody takes part; then those by whom nothing is judged
 /// sit out.
-const FOR_ALL: Duration = Duration::from_secs(24 * 60);
+const FOR_ALL: Duration = Duration::from_secs(21 * 60);
 
 /// What the command line asks for.
 #[derive(Debug)]
