@@ -136,7 +136,8 @@ impl Connect {
     }
 
     /// Goes through a proxy: HTTP `CONNECT`, or SOCKS 5 with names looked up by the proxy.
-    /// With the proxy itself TLS is not spoken: `https://` is refused as a [`Proxy`], by a sentence.
+    /// With the proxy itself TLS is not spoken: as a [`Proxy`], `https://` is refused by a
+    /// sentence.
     ///
     /// ```
     /// use sockeye::Connect;
