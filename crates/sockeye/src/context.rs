@@ -9,6 +9,7 @@ use crate::lent::Connections;
 use crate::place::{Listen, Opened, open_all};
 use crate::poll::Change;
 use crate::slots::ConnId;
+use crate::tcp::TcpOptions;
 use crate::tls::ServerTls;
 use crate::watch::{self, Watched};
 use sockeye_sys::{Address, Attention, Events, Interest, ListenOptions, Poller, Readiness};
@@ -101,7 +102,7 @@ impl<Mode> Context<Mode> {
         all: &[SocketAddr],
         tls: Option<&ServerTls>,
     ) -> io::Result<SocketAddr> {
-        let first = self.add(open_all(all, &ListenOptions::default())?, tls)?;
+        let first = self.add(open_all(all, &ListenOptions::default(), &self.tcp())?, tls)?;
         let first = first.first().and_then(Address::ip);
         first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
     }
@@ -114,7 +115,7 @@ impl<Mode> Context<Mode> {
     /// With the address in the text: `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`,
     /// `NotFound` for an interface that does not exist, and whatever else the system says.
     pub fn listen_at(&mut self, place: &Listen) -> io::Result<Vec<Address>> {
-        self.add(place.open()?, place.security())
+        self.add(place.open(&self.tcp())?, place.security())
     }
 
     /// Listens at a socket that was made elsewhere: a `TcpListener`, a `UnixListener`, one that a
@@ -151,6 +152,10 @@ impl<Mode> Context<Mode> {
     /// The addresses listened at.
     pub fn addresses(&self) -> Vec<Address> {
         self.engine.listeners.addresses()
+    }
+
+    fn tcp(&self) -> TcpOptions {
+        self.engine.core.state.borrow().tcp.clone()
     }
 
     fn add(&mut self, opened: Vec<Opened>, tls: Option<&ServerTls>) -> io::Result<Vec<Address>> {

@@ -36,6 +36,8 @@ struct Listener {
     /// Goes with the listener, and before its socket.
     _file: Option<SocketFile>,
     fd: OwnedFd,
+    /// Its connections have the TCP options that it was told: it was made here, or is no TCP.
+    is_prepared: bool,
     /// What its connections are made with, if it is for TLS.
     tls: Option<ServerTls>,
     registered: Option<Interest>,
@@ -55,7 +57,9 @@ impl Listeners {
         let at = |opened: &Opened| sockeye_sys::local_addr(opened.fd.as_fd());
         let addresses = opened.iter().map(at).collect::<io::Result<_>>()?;
         for Opened { fd, file } in opened {
-            self.list.push(Listener { fd, _file: file, tls: tls.cloned(), registered: None });
+            let is_prepared = sockeye_sys::ACCEPT_INHERITS_OPTIONS;
+            let (tls, registered) = (tls.cloned(), None);
+            self.list.push(Listener { fd, _file: file, is_prepared, tls, registered });
         }
         Ok(addresses)
     }
@@ -65,7 +69,9 @@ impl Listeners {
         sockeye_sys::check_listener(fd.as_fd())?;
         sockeye_sys::set_nonblocking(fd.as_fd(), true)?;
         let address = sockeye_sys::local_addr(fd.as_fd())?;
-        self.list.push(Listener { fd, _file: None, tls: tls.cloned(), registered: None });
+        // Others may accept there too: the socket itself is not told what this context wishes.
+        let (is_prepared, tls, registered) = (false, tls.cloned(), None);
+        self.list.push(Listener { fd, _file: None, is_prepared, tls, registered });
         Ok(address)
     }
 
@@ -106,6 +112,9 @@ impl Listeners {
             && !state.latency.filter(|| filter(fd.as_fd(), peer))
         {
             return state.log_filtered(peer);
+        }
+        if !self.list[index].is_prepared {
+            state.tcp.apply(fd.as_fd());
         }
         let id = state.begin_connection(fd);
         state.lines.note_peer(id, peer);
@@ -187,7 +196,6 @@ impl Listeners {
 impl State {
     /// A connection that has just been accepted.
     fn begin_connection(&mut self, fd: OwnedFd) -> ConnId {
-        self.tcp.apply(fd.as_fd());
         let id = self.insert(Phase::Request(None), Some(fd));
         self.accepted += 1;
         self.arm(id, Deadline::Handshake);
@@ -201,6 +209,7 @@ impl State {
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "no room for a connection"));
         }
         sockeye_sys::set_nonblocking(fd.as_fd(), true)?;
+        self.tcp.apply(fd.as_fd());
         Ok(self.begin_connection(fd))
     }
 }

@@ -1,5 +1,6 @@
 //! Where a context listens (manual, `struct lws_context_creation_info`: `port` and `iface`).
 
+use crate::tcp::TcpOptions;
 use crate::tls::ServerTls;
 use sockeye_sys::{Address, ListenOptions, SocketFile, SocketFileOptions};
 use std::io::{self, ErrorKind};
@@ -127,11 +128,11 @@ impl Listen {
     }
 
     /// Makes the sockets.
-    pub(crate) fn open(&self) -> io::Result<Vec<Opened>> {
+    pub(crate) fn open(&self, tcp: &TcpOptions) -> io::Result<Vec<Opened>> {
         match &self.place {
-            Place::Address(Address::Ip(address)) => open_all(&[*address], &self.options),
+            Place::Address(Address::Ip(address)) => open_all(&[*address], &self.options, tcp),
             Place::Interface { name, port } => {
-                open_all(&sockeye_sys::interface_addresses(name, *port)?, &self.options)
+                open_all(&sockeye_sys::interface_addresses(name, *port)?, &self.options, tcp)
             }
             Place::Address(Address::Path(path)) => {
                 let (fd, file) = sockeye_sys::listen_unix(path, &self.file, &self.options)?;
@@ -160,10 +161,11 @@ pub(crate) struct Opened {
 pub(crate) fn open_all(
     addresses: &[SocketAddr],
     options: &ListenOptions,
+    tcp: &TcpOptions,
 ) -> io::Result<Vec<Opened>> {
     let mut tries = 1..PORTS;
     loop {
-        match open_once(addresses, options) {
+        match open_once(addresses, options, tcp) {
             Err((error, true)) if error.kind() == ErrorKind::AddrInUse => {
                 tries.next().ok_or(error)?;
             }
@@ -176,6 +178,7 @@ pub(crate) fn open_all(
 fn open_once(
     addresses: &[SocketAddr],
     options: &ListenOptions,
+    tcp: &TcpOptions,
 ) -> Result<Vec<Opened>, (io::Error, bool)> {
     let mut opened: Vec<Opened> = Vec::new();
     let mut chosen = None;
@@ -184,8 +187,8 @@ fn open_once(
         if let (0, Some(port)) = (address.port(), chosen) {
             address.set_port(port);
         }
-        let fd =
-            sockeye_sys::listen(address, options).map_err(|error| (error, chosen.is_some()))?;
+        let fd = sockeye_sys::listen_prepared(address, options, |fd| tcp.prepare(fd))
+            .map_err(|error| (error, chosen.is_some()))?;
         if address.port() == 0 {
             let at = sockeye_sys::local_addr(fd.as_fd()).map_err(|error| (error, false))?;
             chosen = at.ip().map(|at| at.port());

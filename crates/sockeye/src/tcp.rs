@@ -32,6 +32,14 @@ impl TcpOptions {
         Ok(())
     }
 
+    /// Tells a socket that will listen, where those it accepts take over what it was told: a
+    /// system call less for each connection.
+    pub(crate) fn prepare(&self, fd: BorrowedFd<'_>) {
+        if sockeye_sys::ACCEPT_INHERITS_OPTIONS {
+            self.apply(fd);
+        }
+    }
+
     /// Tells a new socket.
     pub(crate) fn apply(&self, fd: BorrowedFd<'_>) {
         // Not fatal: without it, small messages are slower.

@@ -57,10 +57,11 @@ pub use poller::{Events, Poller};
 pub use resolve::look_up;
 pub use service::{HandedOver, handed_over, notify, watchdog};
 pub use socket::{
-    AcceptFailure, Address, BadAddress, Connect, Credentials, HAS_USER_TIMEOUT, ListenOptions,
-    SocketFile, SocketFileOptions, TcpKeepalive, accept, check_listener, connect, connect_datagram,
-    connect_from, interface_addresses, listen, listen_abstract, listen_unix, local_addr, peer_addr,
-    peer_credentials, recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay,
-    set_nonblocking, set_user_timeout, shutdown_write, take_error,
+    ACCEPT_INHERITS_OPTIONS, AcceptFailure, Address, BadAddress, Connect, Credentials,
+    HAS_USER_TIMEOUT, ListenOptions, SocketFile, SocketFileOptions, TcpKeepalive, accept,
+    check_listener, connect, connect_datagram, connect_from, interface_addresses, listen,
+    listen_abstract, listen_prepared, listen_unix, local_addr, peer_addr, peer_credentials, recv,
+    send, send_vectored, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking,
+    set_user_timeout, shutdown_write, take_error,
 };
 pub use wake::Waker;

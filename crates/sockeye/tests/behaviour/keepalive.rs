@@ -68,6 +68,58 @@ fn both_roles_are_told_the_time_and_nobody_is_unless_asked() {
     });
 }
 
+/// What the sockets of a context were told: no waiting for more to send, keepalive, and how long
+/// what was sent may stay unacknowledged.
+#[cfg(target_os = "linux")]
+fn told(context: &mut Context) -> Vec<(bool, bool, u32)> {
+    use rustix::net::sockopt;
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let this = pidfd_open(getpid(), PidfdFlags::empty()).expect("this process");
+    let all = context.connections();
+    let options = |id| {
+        let fd = all.fd(id).expect("a socket");
+        // A duplicate of our own, by a call that needs no `unsafe`.
+        let fd = pidfd_getfd(&this, fd, PidfdGetfdFlags::empty()).expect("a descriptor");
+        (
+            sockopt::tcp_nodelay(&fd).expect("TCP"),
+            sockopt::socket_keepalive(&fd).expect("TCP"),
+            sockopt::tcp_user_timeout(&fd).expect("TCP"),
+        )
+    };
+    all.all().into_iter().map(options).collect()
+}
+
+/// Whoever made the listener: where connections take over its options, and where each is told.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_accepted_connection_has_the_options_of_its_context() {
+    for made_elsewhere in [false, true] {
+        for (builder, expected) in [
+            (Context::builder(), (true, false, 0)),
+            (
+                Context::builder()
+                    .tcp_keepalive(HOURLY)
+                    .tcp_user_timeout(Duration::from_millis(7654)),
+                (true, true, 7654),
+            ),
+        ] {
+            let mut context = builder.build().expect("a context");
+            let address = if made_elsewhere {
+                let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+                let address = context.listen_on(listener).expect("it listens");
+                address.ip().expect("an IP address")
+            } else {
+                context.listen("127.0.0.1:0").expect("a listener")
+            };
+            let clients = [(); 3].map(|()| std::net::TcpStream::connect(address).expect("a peer"));
+            while context.connections().len() < clients.len() {
+                context.service(None).expect("the loop goes on");
+            }
+            assert_eq!(told(&mut context), [expected; 3], "made elsewhere: {made_elsewhere}");
+        }
+    }
+}
+
 #[test]
 fn values_that_no_system_takes_are_an_error_that_names_them() {
     let zero = Duration::ZERO;

@@ -10,6 +10,12 @@ use super::descriptor::accept_from;
 use crate::error::retry;
 use crate::fault::{self, Call};
 
+/// Whether an accepted socket has the TCP options of the one that listens (`TCP_NODELAY`,
+/// keepalive and its times, `TCP_USER_TIMEOUT`), so that no connection need be told of them:
+/// Linux copies them with the rest of the socket. Of other systems it is not relied on.
+pub const ACCEPT_INHERITS_OPTIONS: bool =
+    cfg!(all(any(target_os = "linux", target_os = "android"), not(sockeye_poll_backend)));
+
 /// Takes the next connection that waits at `listener`, and the address of its peer.
 ///
 /// # Errors

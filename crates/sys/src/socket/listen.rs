@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{AddressFamily, bind, sockopt};
 
@@ -41,10 +41,28 @@ impl Default for ListenOptions {
 /// With `addr` in the text: `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`, and whatever else
 /// the system says.
 pub fn listen(addr: SocketAddr, options: &ListenOptions) -> io::Result<OwnedFd> {
-    open(addr, options).map_err(|error| context(format_args!("listen on {addr}"), error))
+    listen_prepared(addr, options, |_| {})
 }
 
-fn open(addr: SocketAddr, options: &ListenOptions) -> io::Result<OwnedFd> {
+/// The same, with a socket that `prepare` has told its options before a connection can come: see
+/// [`ACCEPT_INHERITS_OPTIONS`](super::ACCEPT_INHERITS_OPTIONS).
+///
+/// # Errors
+///
+/// Those of [`listen`].
+pub fn listen_prepared(
+    addr: SocketAddr,
+    options: &ListenOptions,
+    prepare: impl FnOnce(BorrowedFd<'_>),
+) -> io::Result<OwnedFd> {
+    open(addr, options, prepare).map_err(|error| context(format_args!("listen on {addr}"), error))
+}
+
+fn open(
+    addr: SocketAddr,
+    options: &ListenOptions,
+    prepare: impl FnOnce(BorrowedFd<'_>),
+) -> io::Result<OwnedFd> {
     fault::check(Call::Socket)?;
     let socket = match addr {
         SocketAddr::V4(_) => stream_socket(AddressFamily::INET)?,
@@ -59,6 +77,7 @@ fn open(addr: SocketAddr, options: &ListenOptions) -> io::Result<OwnedFd> {
         sockopt::set_socket_reuseport(&socket, true)?;
     }
     bind(&socket, &addr)?;
+    prepare(socket.as_fd());
     fault::check(Call::Listen)?;
     rustix::net::listen(&socket, i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     Ok(socket)

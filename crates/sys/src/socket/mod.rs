@@ -19,7 +19,7 @@ mod source;
 mod stream;
 mod unix;
 
-pub use accept::{AcceptFailure, accept};
+pub use accept::{ACCEPT_INHERITS_OPTIONS, AcceptFailure, accept};
 pub use address::{Address, BadAddress, local_addr, peer_addr};
 pub use connect::{Connect, connect, connect_from, take_error};
 pub use datagram::connect_datagram;
@@ -27,7 +27,7 @@ pub(crate) use descriptor::local_datagram_socket;
 pub use inspect::check_listener;
 pub use interface::interface_addresses;
 pub use keepalive::{HAS_USER_TIMEOUT, TcpKeepalive, set_keepalive, set_user_timeout};
-pub use listen::{ListenOptions, listen};
+pub use listen::{ListenOptions, listen, listen_prepared};
 pub use options::{set_linger_zero, set_nodelay, set_nonblocking};
 pub use stream::{recv, send, send_vectored, shutdown_write};
 pub use unix::{
