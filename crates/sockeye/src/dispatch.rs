@@ -16,7 +16,7 @@ use crate::wheel::Deadline;
 use sockeye_proto::handshake::{
     Refusal, UpgradeRequest, upgrade_request, write_switching_protocols,
 };
-use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, RequestHead};
+use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, HeadScanner, RequestHead};
 use sockeye_proto::{DeflateAgreed, Event, Opcode, Payload, Role, Violation};
 use std::cell::{Cell, RefCell};
 use std::mem;
@@ -176,7 +176,7 @@ impl Engine {
         if kept_alive {
             state.arm(id, Deadline::Handshake);
         }
-        let head = match state.collect_head(&mut partial, rest) {
+        let (head, scanner) = match state.collect_head(&mut partial, rest) {
             Ok(Some(head)) => head,
             Ok(None) => {
                 state.slots.at_mut(id.index).phase = Phase::Request(partial);
@@ -187,16 +187,14 @@ impl Engine {
                 return Next::GoOn;
             }
         };
-        self.request_head(id, &head);
+        self.request_head(id, &head, &scanner);
         Next::GoOn
     }
 
     /// A whole request head: a handshake, or any other request.
-    fn request_head(&mut self, id: ConnId, head: &[u8]) {
-        let limits = self.core.state.get_mut().head_limits();
+    fn request_head(&mut self, id: ConnId, head: &[u8], scanner: &HeadScanner) {
         let lenient = self.core.state.get_mut().lenient_requests;
-        let parse = if lenient { RequestHead::parse_lenient } else { RequestHead::parse };
-        let head = match parse(head, &limits) {
+        let head = match RequestHead::parse_scanned(head, scanner, lenient) {
             Ok(head) => head,
             Err(error) => {
                 return self.refuse(id, &Refusal::new(error.status(), error.to_string()));

@@ -25,6 +25,9 @@ pub(crate) struct PartialHead {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// A whole head, and what has looked at it.
+pub(crate) type Scanned<'b> = (Cow<'b, [u8]>, HeadScanner);
+
 /// An opening handshake, lent to [`upgrade`](crate::Protocol::upgrade): the last sight of the
 /// headers (manual, "Header availability").
 pub struct Handshake<'h> {
@@ -348,12 +351,12 @@ impl Core {
 
 impl State {
     /// Collects a head. `Ok(None)`: more is needed. Else the whole head, in `input` if all of it
-    /// came in this read, and what of `input` follows it.
+    /// came in this read, and what has looked at it; what of `input` follows it stays.
     pub(crate) fn collect_head<'b>(
         &mut self,
         partial: &mut Option<Box<PartialHead>>,
         input: &mut &'b mut [u8],
-    ) -> Result<Option<Cow<'b, [u8]>>, sockeye_proto::http::HeadError> {
+    ) -> Result<Option<Scanned<'b>>, sockeye_proto::http::HeadError> {
         let limits = self.head_limits();
         let mut scanner = partial.as_ref().map_or_else(HeadScanner::default, |p| p.scanner);
         let Some(end) = scanner.feed(input, &limits)? else {
@@ -365,13 +368,14 @@ impl State {
         };
         let (front, rest) = std::mem::take(input).split_at_mut(end);
         *input = rest;
-        Ok(Some(match partial.take() {
+        let head = match partial.take() {
             Some(mut head) => {
                 head.bytes.extend_from_slice(front);
                 Cow::Owned(head.bytes)
             }
-            None => Cow::Borrowed(front),
-        }))
+            None => Cow::Borrowed(&*front),
+        };
+        Ok(Some((head, scanner)))
     }
 
     pub(crate) fn head_limits(&self) -> sockeye_proto::http::HeadLimits {

@@ -38,17 +38,40 @@ pub struct RequestHead<'b> {
 impl<'b> RequestHead<'b> {
     /// Reads one whole head, as [`HeadScanner`] delimits it.
     pub fn parse(head: &'b [u8], limits: &HeadLimits) -> Result<Self, HeadError> {
-        Self::read(head, limits, false)
+        Self::read(head, scan_whole(head, limits)?, false)
     }
 
     /// Like [`parse`](Self::parse), but also takes what servers took before RFC 7230: HTTP/1.1
     /// without `Host`, and a target that is in none of the four forms, in visible ASCII.
     pub fn parse_lenient(head: &'b [u8], limits: &HeadLimits) -> Result<Self, HeadError> {
-        Self::read(head, limits, true)
+        Self::read(head, scan_whole(head, limits)?, true)
     }
 
-    fn read(head: &'b [u8], limits: &HeadLimits, lenient: bool) -> Result<Self, HeadError> {
-        let count = scan_whole(head, limits)?;
+    /// Like [`parse`](Self::parse), or like [`parse_lenient`](Self::parse_lenient), of bytes that
+    /// `scanner` has just been fed, all of them and no others: what it has checked is not checked
+    /// once more.
+    ///
+    /// ```
+    /// use sockeye_proto::http::{HeadLimits, HeadScanner, RequestHead};
+    ///
+    /// let (mut scanner, limits) = (HeadScanner::default(), HeadLimits::default());
+    /// let bytes = b"GET /chat HTTP/1.1\r\nHost: a\r\n\r\nand what follows";
+    /// let end = scanner.feed(bytes, &limits).unwrap().unwrap();
+    /// let head = RequestHead::parse_scanned(&bytes[..end], &scanner, false).unwrap();
+    /// assert_eq!(head.path(), "/chat");
+    /// ```
+    pub fn parse_scanned(
+        head: &'b [u8],
+        scanner: &HeadScanner,
+        lenient: bool,
+    ) -> Result<Self, HeadError> {
+        if !scanner.has_seen(head.len()) {
+            return Err(HeadError::NotOneHead { at: scanner.seen().min(head.len()) });
+        }
+        Self::read(head, scanner.headers(), lenient)
+    }
+
+    fn read(head: &'b [u8], count: usize, lenient: bool) -> Result<Self, HeadError> {
         let mut fields = vec![httparse::EMPTY_HEADER; count];
         let mut request = httparse::Request::new(&mut fields);
         let end = request.parse(head).map_err(|error| explain(error, head))?;

@@ -88,7 +88,11 @@ pub(crate) fn write_status_line(out: &mut Vec<u8>, status: u16) -> Result<(), Ba
     if !(100..=999).contains(&status) {
         return Err(BadHeader::Status(status));
     }
-    append(out, format_args!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)));
+    let digit = |of: u16| b'0' + (status / of % 10) as u8;
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
+    out.extend_from_slice(reason_phrase(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
     Ok(())
 }
 

@@ -85,6 +85,11 @@ impl HeadScanner {
         while looked_at < window.len() {
             if matches!(self.at, At::Start | At::Line) {
                 looked_at += plain_run(&window[looked_at..]);
+                if begins_field(&window[looked_at..]) {
+                    self.at = self.count_header(limits)?;
+                    looked_at += 3;
+                    continue;
+                }
                 if looked_at == window.len() {
                     break;
                 }
@@ -108,6 +113,11 @@ impl HeadScanner {
     /// How many bytes of the head have been seen. Zero: the peer has not begun one.
     pub fn seen(&self) -> usize {
         self.seen as usize
+    }
+
+    /// Whether all of a head has been seen, and it was so long.
+    pub(crate) fn has_seen(&self, len: usize) -> bool {
+        self.at == At::End && self.seen() == len
     }
 
     /// How many header fields have been seen.
@@ -157,6 +167,12 @@ impl HeadScanner {
             }
         }
     }
+}
+
+/// Whether a line ends here and one begins that is neither empty nor folded, as most do: what the
+/// single steps would find too.
+fn begins_field(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'\r', b'\n', first, ..] if !matches!(first, 0 | b'\r' | b'\n' | b' ' | b'\t'))
 }
 
 /// How many bytes come before the next that could matter inside a line.

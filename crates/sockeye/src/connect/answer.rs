@@ -159,7 +159,7 @@ impl Engine {
         }
         let mut partial = answering.head.take();
         let head = match state.collect_head(&mut partial, rest) {
-            Ok(Some(head)) => head,
+            Ok(Some((head, _))) => head,
             Ok(None) => {
                 if let Some(answering) = state.answering(id) {
                     answering.head = partial;

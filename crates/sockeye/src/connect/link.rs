@@ -161,6 +161,9 @@ impl State {
 impl Engine {
     /// A connection is open: tells so of its link, if it has one.
     pub(crate) fn link_is_up(&mut self, id: ConnId) {
+        if self.core.state.get_mut().links.links.is_empty() {
+            return; // nothing to hash an id for
+        }
         let (protocol, at) = self.at(id);
         let state = self.core.state.get_mut();
         let now = state.nanos();
@@ -179,6 +182,9 @@ impl Engine {
     /// A connection has failed or ended: tells so of its link, if it has one. What is to be opened
     /// again, once the connection's own callback has returned.
     pub(crate) fn link_is_down(&mut self, id: ConnId, why: Why<'_>) -> Option<Redial> {
+        if self.core.state.get_mut().links.links.is_empty() {
+            return None;
+        }
         let (protocol, _) = self.at(id);
         let state = self.core.state.get_mut();
         let mut link = state.links.links.remove(&id)?;
