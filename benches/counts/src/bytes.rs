@@ -3,7 +3,7 @@
 use sockeye_proto::handshake::{upgrade_request, write_switching_protocols};
 use sockeye_proto::http::{HeadLimits, RequestHead};
 use sockeye_proto::{
-    DeflateAgreed, DeflateOptions, Deflater, Deflaters, Event, FrameHeader, HEADER_MAX, Inflaters,
+    DeflateAgreed, DeflateOptions, Deflaters, Event, FrameHeader, HEADER_MAX, History, Inflaters,
     Opcode, RSV1, Reader, Role, Rules, apply_mask, push_frame,
 };
 use std::hint::black_box;
@@ -150,12 +150,12 @@ pub(crate) fn deflate_shared(times: u32) {
 pub(crate) fn deflate_own(times: u32) {
     let options = DeflateOptions::default();
     let mut all = Deflaters::new(&options);
-    let mut own = Deflater::new(&options, AGREED.window_bits);
+    let mut history = History::new();
     // Another one each time: the window would find the last as a whole.
     let mut json = json();
     for time in 0..times {
         let at = time as usize * 31 % json.len();
         json[at] = b'0' + (time % 10) as u8;
-        black_box(all.compress(AGREED.window_bits, Some(&mut own), black_box(&json)));
+        black_box(all.compress(AGREED.window_bits, Some(&mut history), black_box(&json)));
     }
 }

@@ -44,7 +44,9 @@ pub mod uri;
 mod utf8;
 
 pub use close::{CloseCode, CloseFrame};
-pub use deflate::{BadExtension, DeflateAgreed, DeflateOptions, Deflater, Deflaters, Inflaters};
+pub use deflate::{
+    BadExtension, DeflateAgreed, DeflateOptions, Deflater, Deflaters, History, Inflaters,
+};
 pub use event::{Event, MessageKind, Payload, Role, Rules, Violation};
 pub use frame::{FrameHeader, HEADER_MAX, Opcode, RSV1, push_frame};
 pub use mask::{apply_mask, copy_masked};

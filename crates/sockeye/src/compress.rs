@@ -5,7 +5,7 @@ use crate::message::{Shared, data_header};
 use crate::slots::ConnId;
 use crate::state::State;
 use bytes::Bytes;
-use sockeye_proto::{Deflater, Deflaters, FrameHeader, RSV1, push_frame};
+use sockeye_proto::{Deflaters, FrameHeader, RSV1, push_frame};
 
 impl Ws {
     /// The payload compressed, if that was agreed and pays.
@@ -17,14 +17,8 @@ impl Ws {
         match &mut self.deflation {
             Deflation::Off => None,
             Deflation::Shared { window_bits } => deflaters.compress(*window_bits, None, payload),
-            Deflation::Own { window_bits, deflater } => {
-                let bits = *window_bits;
-                if payload.len() < deflaters.options().threshold {
-                    return None;
-                }
-                let own = deflater
-                    .get_or_insert_with(|| Box::new(Deflater::new(deflaters.options(), bits)));
-                deflaters.compress(bits, Some(own), payload)
+            Deflation::Own { window_bits, history } => {
+                deflaters.compress(*window_bits, Some(history.get_or_insert_default()), payload)
             }
         }
     }

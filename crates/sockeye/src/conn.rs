@@ -19,8 +19,8 @@ use crate::slots::{ConnId, Flags, Slot};
 use crate::state::{Registration, State};
 use crate::wheel::Deadline;
 use sockeye_proto::{
-    CloseCode, CloseFrame, DeflateAgreed, Deflater, Event, FrameHeader, MessageKind, Opcode,
-    Reader, Violation,
+    CloseCode, CloseFrame, DeflateAgreed, Event, FrameHeader, History, MessageKind, Opcode, Reader,
+    Violation,
 };
 
 pub(crate) enum Phase {
@@ -77,10 +77,10 @@ pub(crate) enum Deflation {
     Shared {
         window_bits: u8,
     },
-    /// With a compressor of its own, made with the first message.
+    /// With the same, shown first what was sent before: held from the first message on.
     Own {
         window_bits: u8,
-        deflater: Option<Box<Deflater>>,
+        history: Option<Box<History>>,
     },
 }
 
@@ -90,7 +90,7 @@ impl Ws {
         let deflation = match agreed {
             None | Some(DeflateAgreed { window_bits: 0, .. }) => Deflation::Off,
             Some(DeflateAgreed { window_bits, context_takeover: true, .. }) => {
-                Deflation::Own { window_bits, deflater: None }
+                Deflation::Own { window_bits, history: None }
             }
             Some(DeflateAgreed { window_bits, .. }) => Deflation::Shared { window_bits },
         };

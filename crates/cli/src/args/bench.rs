@@ -148,11 +148,9 @@ impl BenchArgs {
 
     /// How compression is offered, if at all.
     pub(crate) fn deflate_options(&self) -> Option<DeflateOptions> {
-        let keep = self.context_takeover;
-        let options = DeflateOptions {
-            context_takeover: keep,
-            peer_context_takeover: keep,
-            ..DeflateOptions::default()
+        let options = match self.context_takeover {
+            true => DeflateOptions::with_context_takeover(),
+            false => DeflateOptions::default(),
         };
         self.deflate.then_some(options)
     }

@@ -10,7 +10,7 @@ pub(crate) struct DeflateArgs {
     #[arg(long)]
     no_deflate: bool,
     /// Let both ends keep their compression windows between messages, if the other end will:
-    /// messages become smaller, and each connection needs some 300 KiB
+    /// messages become smaller, and each connection needs some 50 KiB
     #[arg(long, conflicts_with = "no_deflate")]
     context_takeover: bool,
     /// Compress what is sent with a window of 2^BITS bytes, 9 to 15

@@ -123,7 +123,7 @@ impl fmt::Debug for Inflaters {
     }
 }
 
-/// A compressor: of a connection that keeps its context, or one of [`Deflaters`].
+/// A compressor: one of [`Deflaters`].
 pub struct Deflater {
     inner: Deflate,
 }
@@ -173,13 +173,48 @@ impl fmt::Debug for Deflater {
     }
 }
 
-/// The compressors of all connections that keep no context: one for each size of window.
+/// What a connection that keeps its context was sent compressed, as far back as messages may refer
+/// to it: that much of the peer's window.
+///
+/// A compressor of its own would know the same, and hold a hundred times as much: the compressors
+/// are shared, and shown this before each message.
+#[derive(Debug, Default)]
+pub struct History {
+    bytes: Vec<u8>,
+}
+
+impl History {
+    /// Of a connection that was sent nothing yet.
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new() }
+    }
+
+    /// Notes what was sent, and forgets all but the last `most` bytes.
+    fn note(&mut self, sent: &[u8], most: usize) {
+        let sent = &sent[sent.len().saturating_sub(most)..];
+        let stay = self.bytes.len().min(most - sent.len());
+        self.bytes.drain(..self.bytes.len() - stay);
+        self.bytes.reserve_exact(sent.len()); // never beyond `most`
+        self.bytes.extend_from_slice(sent);
+    }
+}
+
+/// The compressors of all connections: one for each size of window, and one for small messages.
 #[derive(Debug)]
 pub struct Deflaters {
     options: DeflateOptions,
     by_window: [Option<Box<Deflater>>; 16],
+    /// Clears a sixth of what the one of a full window clears for each message.
+    small: Option<Box<Deflater>>,
     out: Vec<u8>,
 }
+
+/// Messages of at most so many bytes fill neither a window of 2^[`SMALL_WINDOW`] nor the tables of
+/// [`SMALL_MEMORY`], which end a block at 2,047 symbols: what they are compressed to is the same as
+/// with more.
+const SMALL: usize = 2046;
+const SMALL_WINDOW: u8 = 12;
+const SMALL_MEMORY: u8 = 5;
 
 /// What the output buffer may keep between messages.
 const KEEP: usize = 256 << 10;
@@ -187,7 +222,8 @@ const KEEP: usize = 256 << 10;
 impl Deflaters {
     /// Without any: they are made when needed.
     pub fn new(options: &DeflateOptions) -> Self {
-        Self { options: options.in_range(), by_window: Default::default(), out: Vec::new() }
+        let options = options.in_range();
+        Self { options, by_window: Default::default(), small: None, out: Vec::new() }
     }
 
     /// The options they compress by.
@@ -195,12 +231,12 @@ impl Deflaters {
         &self.options
     }
 
-    /// Compresses a message as the first of its stream, or with the connection's `own` compressor
-    /// as the next. `None` if it is better sent uncompressed.
+    /// Compresses a message as the first of its stream, or after the `history` of its connection,
+    /// which it becomes part of. `None` if it is better sent uncompressed: then it does not.
     pub fn compress<'d>(
         &'d mut self,
         window_bits: u8,
-        own: Option<&mut Deflater>,
+        history: Option<&mut History>,
         payload: &[u8],
     ) -> Option<&'d [u8]> {
         if payload.is_empty() || payload.len() < self.options.threshold {
@@ -209,20 +245,35 @@ impl Deflaters {
         if self.out.len() > KEEP {
             self.out = Vec::new();
         }
-        let len = match own {
-            Some(own) => own.compress(payload, &mut self.out)?,
-            None => {
-                let window_bits = window_bits.clamp(9, 15);
-                let options = &self.options;
-                let shared = self.by_window[usize::from(window_bits)]
-                    .get_or_insert_with(|| Box::new(Deflater::new(options, window_bits)));
-                shared.reset();
-                // Nobody remembers it, so it need not be sent if it has not become shorter.
-                let pays = |len: &usize| options.threshold == 0 || *len < payload.len();
-                shared.compress(payload, &mut self.out).filter(pays)?
-            }
-        };
+        // What has not become shorter need not be sent: nobody remembers it.
+        let most = if self.options.threshold == 0 { usize::MAX } else { payload.len() - 1 };
+        let (shared, out) = self.shared(window_bits, payload.len());
+        if let Some(history) = &history
+            && !history.bytes.is_empty()
+        {
+            shared.inner.set_dictionary(&history.bytes).ok()?;
+        }
+        let len = shared.compress(payload, out).filter(|len| *len <= most)?;
+        if let Some(history) = history {
+            history.note(payload, self.options.history);
+        }
         Some(&self.out[..len])
+    }
+
+    /// A compressor without a past for a message of so many bytes, and where it writes to.
+    fn shared(&mut self, window_bits: u8, len: usize) -> (&mut Deflater, &mut Vec<u8>) {
+        let window_bits = window_bits.clamp(9, 15);
+        let options = &self.options;
+        let is_small = len <= SMALL && window_bits >= SMALL_WINDOW;
+        let shared = if is_small && options.memory_level >= SMALL_MEMORY {
+            let options = || DeflateOptions { memory_level: SMALL_MEMORY, ..options.clone() };
+            self.small.get_or_insert_with(|| Box::new(Deflater::new(&options(), SMALL_WINDOW)))
+        } else {
+            self.by_window[usize::from(window_bits)]
+                .get_or_insert_with(|| Box::new(Deflater::new(options, window_bits)))
+        };
+        shared.reset();
+        (shared, &mut self.out)
     }
 }
 
@@ -277,17 +328,85 @@ mod tests {
         let options = DeflateOptions { threshold: 1, ..DeflateOptions::default() };
         let mut shared = Deflaters::new(&options);
         for bits in 9..=15 {
-            let mut own = Deflater::new(&options, bits);
+            let mut history = History::new();
             let mut kept = Inflater::new();
             for len in [1, 2, 100, 5000, 70_000, 300_000] {
                 let message: Vec<u8> = (0..len).map(|i| (i % 7 * (i % 1021)) as u8).collect();
-                let small = shared.compress(bits, Some(&mut own), &message).unwrap().to_vec();
-                assert!(inflate(&mut kept, &small, 999).unwrap() == message, "{bits} {len}");
+                if let Some(small) = shared.compress(bits, Some(&mut history), &message) {
+                    assert!(small.len() < message.len());
+                    assert!(inflate(&mut kept, small, 999).unwrap() == message, "{bits} {len}");
+                }
                 if let Some(small) = shared.compress(bits, None, &message) {
                     assert!(small.len() < message.len());
                     let inflated = inflate(&mut Inflater::new(), small, 333).unwrap();
                     assert!(inflated == message, "{bits} {len}");
                 }
+            }
+        }
+    }
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        std::iter::repeat_with(next).take(len).collect()
+    }
+
+    /// Numbers and words: neither noise nor all the same.
+    fn words(len: usize) -> Vec<u8> {
+        let mut text = String::new();
+        let mut number = 1_u32;
+        while text.len() < len {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            text.push_str(["river ", "salmon ", "net "][(number >> 30) as usize % 3]);
+            text.push_str(&(number >> 12).to_string());
+        }
+        text.truncate(len);
+        text.into_bytes()
+    }
+
+    #[test]
+    fn a_connection_holds_of_what_it_was_sent_no_more_than_it_may() {
+        let history = 3000;
+        let options = DeflateOptions { history, ..DeflateOptions::with_context_takeover() };
+        let mut shared = Deflaters::new(&options);
+        let (mut sent, mut kept) = (History::new(), Inflater::new());
+        let mut all = Vec::new();
+        for len in [200, 1000, 1900, 5000, 130, 2999, 3000, 3001, 700, 0, 400] {
+            let message = words(len + all.len() % 97);
+            if let Some(small) = shared.compress(15, Some(&mut sent), &message) {
+                assert!(inflate(&mut kept, small, 999).unwrap() == message);
+                all.extend_from_slice(&message);
+            }
+            assert!(sent.bytes == all[all.len().saturating_sub(history)..]);
+            assert!(sent.bytes.capacity() <= history, "{}", sent.bytes.capacity());
+        }
+        let again = words(1000);
+        let first = shared.compress(15, None, &again).unwrap().len();
+        shared.compress(15, Some(&mut sent), &again).unwrap();
+        let next = shared.compress(15, Some(&mut sent), &again).unwrap().len();
+        assert!(next < first / 10, "{next} bytes, {first} without what came before");
+        let kept = sent.bytes.clone();
+        assert!(shared.compress(15, Some(&mut sent), &noise(2000)).is_none());
+        assert!(sent.bytes == kept, "what was not sent compressed is in nobody's window");
+    }
+
+    #[test]
+    fn small_messages_are_compressed_to_what_a_full_window_makes_of_them() {
+        let all = DeflateOptions { threshold: 0, ..DeflateOptions::default() };
+        for level in 1..=9 {
+            let options = DeflateOptions { level, ..all.clone() };
+            let mut full = Deflater::new(&options, 15);
+            let mut shared = Deflaters::new(&options);
+            let sizes = (1..60).chain((60..SMALL - 9).step_by(131)).chain(SMALL - 9..SMALL + 9);
+            for message in sizes.flat_map(|len| [words(len), noise(len)]) {
+                let mut out = Vec::new();
+                full.reset();
+                let len = full.compress(&message, &mut out).unwrap();
+                let small = shared.compress(15, None, &message).unwrap();
+                assert!(*small == out[..len], "level {level}, {} bytes", message.len());
             }
         }
     }
@@ -303,13 +422,7 @@ mod tests {
     #[test]
     fn incompressible_and_small_messages_are_left_alone() {
         let mut shared = Deflaters::new(&DeflateOptions::default());
-        let mut state = 1_u32;
-        let noise: Vec<u8> = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        })
-        .take(4000)
-        .collect();
+        let noise = noise(4000);
         assert!(shared.compress(15, None, &noise).is_none());
         assert!(shared.compress(15, None, &[b'a'; 127]).is_none());
         assert!(shared.compress(15, None, &[b'a'; 128]).is_some());

@@ -6,7 +6,7 @@
 mod codec;
 mod negotiate;
 
-pub use codec::{Deflater, Deflaters, Inflaters};
+pub use codec::{Deflater, Deflaters, History, Inflaters};
 pub use negotiate::{BadExtension, DeflateAgreed, DeflateOptions};
 
 pub(crate) use codec::{InflateError, Inflater};

@@ -7,10 +7,11 @@ const NAME: &str = "permessage-deflate";
 
 /// What this end wants of permessage-deflate.
 ///
-/// Without context takeover all connections of a context share one compressor for each window in
-/// use, and one inflater, so that a connection costs nothing between messages. With it, each
-/// connection has its own, from its first compressed message on. Measured sizes, in bytes on the
-/// heap (64-bit):
+/// All connections of a context share one compressor for each window in use, one for messages of up
+/// to 2 KiB (12, 5 below), and without context takeover one inflater, so that a connection costs
+/// nothing between messages. With context takeover a connection holds [`history`](Self::history)
+/// of what it was sent, and an inflater of its own for what comes, each from the first compressed
+/// message on. Measured sizes, in bytes on the heap (64-bit):
 ///
 /// | compressor: window, memory level | bytes | | inflater | bytes |
 /// |---|---|---|---|---|
@@ -28,9 +29,14 @@ pub struct DeflateOptions {
     pub memory_level: u8,
     /// Window of what this end sends: 2^9 to 2^15 bytes, here 9 to 15.
     pub window_bits: u8,
-    /// Keep the window between messages sent: better compression, and a compressor for each
-    /// connection.
+    /// Let messages sent refer to those before them: better compression, and a
+    /// [`history`](Self::history) for each connection.
     pub context_takeover: bool,
+    /// With [`context_takeover`](Self::context_takeover): how far back messages refer, in bytes of
+    /// the messages before; no farther than the window reaches. As much is held for each
+    /// connection, and looked through once more for each message. 2048 by default: of 1 KiB of
+    /// JSON it makes 276 bytes, without it 359, with all of a full window 275.
+    pub history: usize,
     /// The window asked of the peer, 9 to 15.
     pub peer_window_bits: u8,
     /// Let the peer keep its window between messages: an inflater for each connection.
@@ -48,6 +54,7 @@ impl Default for DeflateOptions {
             memory_level: 8,
             window_bits: 15,
             context_takeover: false,
+            history: 2048,
             peer_window_bits: 15,
             peer_context_takeover: false,
             threshold: 128,
@@ -90,6 +97,11 @@ struct Parameters {
 }
 
 impl DeflateOptions {
+    /// Context takeover in both directions.
+    pub fn with_context_takeover() -> Self {
+        Self { context_takeover: true, peer_context_takeover: true, ..Self::default() }
+    }
+
     /// These options with every number brought into its range.
     pub fn in_range(&self) -> Self {
         Self {
@@ -97,6 +109,7 @@ impl DeflateOptions {
             memory_level: self.memory_level.clamp(1, 9),
             window_bits: self.window_bits.clamp(9, 15),
             peer_window_bits: self.peer_window_bits.clamp(9, 15),
+            history: self.history.min(1 << self.window_bits.clamp(9, 15)),
             ..self.clone()
         }
     }
@@ -239,11 +252,7 @@ mod tests {
     use super::*;
 
     fn takeover() -> DeflateOptions {
-        DeflateOptions {
-            context_takeover: true,
-            peer_context_takeover: true,
-            ..DeflateOptions::default()
-        }
+        DeflateOptions::with_context_takeover()
     }
 
     #[test]
