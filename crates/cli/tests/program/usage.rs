@@ -29,7 +29,7 @@ const WRONG: [(&[&str], &str); 33] = [
         "'-d <NUMBER>' does not go with '--log <LEVELS>'; leave one of them out; see",
     ),
     (&["serve", "--no-deflate=yes"], "'--no-deflate' takes no value, so not 'yes'"),
-    (&["serve", "--origin", "any"], "unknown option '--origin'"),
+    (&["serve", "--mirror"], "unknown option '--mirror'"),
     (&["serve", "--daemonize"], "'--lock <PATH>' is missing (Hold this file"),
     (&["echo", "--origin", "example.com"], "'--origin <ORIGIN>' cannot be 'example.com': it is n"),
     (&["serve", "--keepalive", "soon"], "'--keepalive <TIME[,PROBES,INTERVAL]>' cannot be 'soon'"),
