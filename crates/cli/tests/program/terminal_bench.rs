@@ -3,7 +3,8 @@
 use crate::run::Server;
 use crate::screen::Screen;
 
-const SIZE: (u16, u16) = (90, 50);
+/// High enough for the longest histogram.
+const SIZE: (u16, u16) = (90, 100);
 
 /// The bar, with what is said beside it.
 fn bar(lines: &[String]) -> Option<&String> {
@@ -29,7 +30,7 @@ fn ctrl_c_ends_it_with_the_result_so_far() {
     let args = ["bench", &url, "--duration", "1h", "--warm-up", "0"];
     let Some(screen) = Screen::start(SIZE, &args) else { return };
     screen.until("the bar", |lines| bar(lines).is_some() || lines.concat().contains("messages/s"));
-    screen.resize(70, 40);
+    screen.resize(70, 90);
     screen.keys(&["C-c"]);
     let lines = screen.until_ended(130);
     assert!(lines.iter().any(|line| line.contains("ended by SIGINT")), "{lines:#?}");
