@@ -50,7 +50,7 @@ cargo xtask autobahn [--role ROLE] [--variant VARIANT] [--cases GLOB[,GLOB...]] 
     --cases    only these, such as 9.*
     --table    writes the counts of the default variant into the README
 cargo xtask fuzz [TARGET...] [--seconds N] [--libfuzzer]
-    Runs the fuzz targets, or just these, four at a time and 60 seconds each.
+    Runs the fuzz targets, or just these, five at a time and 60 seconds each.
     --libfuzzer  by libFuzzer, guided by coverage; needs cargo-fuzz
 cargo xtask man
     Writes the manual pages of the program into target/man.
