@@ -296,6 +296,9 @@ impl<'m> Results<'m> {
             self.versions.join("; ")
         );
         text += &self.rows();
+        // What is known of the rows that are missed is written by hand.
+        text += &fs::read_to_string(dir.join("SHORTFALLS.md")).map_err(failed)?;
+        text.push('\n');
         fs::create_dir_all(dir.join("plots")).map_err(failed)?;
         for (group, about) in GROUPS {
             let Some(all) = self.rates_only(group) else { continue };
