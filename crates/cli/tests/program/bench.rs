@@ -405,14 +405,16 @@ fn the_processor_time_of_the_server_is_told() {
     let [process] = &result["servers"].as_array().unwrap()[..] else { panic!("{result}") };
     assert_eq!(process["pid"].to_string(), pid);
     let seconds = |name: &str| process[name].as_f64().unwrap();
-    let total = seconds("user_seconds") + seconds("system_seconds");
+    // Whole ticks of 10 ms: as sums of floats 0.05 + 0.01 would be more than 0.06.
+    let of_ticks = |name: &str| (seconds(name) * 100.0).round();
+    let total = of_ticks("user_seconds") + of_ticks("system_seconds");
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, fields) = stat.rsplit_once(") ").unwrap();
     let ticks = |at: usize| fields.split(' ').nth(at).unwrap().parse::<f64>().unwrap();
-    let all = (ticks(11) + ticks(12)) / 100.0;
-    assert!(total > 0.0 && total <= all, "{total} of {all}");
+    let all = ticks(11) + ticks(12);
+    assert!(total > 0.0 && total <= all, "{total} of {all} ticks");
     let exact = seconds("cpu_seconds");
-    assert!((exact - total).abs() <= 0.025, "ticks of 10 ms at both ends: {exact}, {total}");
+    assert!((exact * 100.0 - total).abs() <= 2.5, "a tick at both ends: {exact} s, {total} ticks");
     let efficiency = result["echoes_per_server_cpu_second"].as_f64().unwrap();
     assert!((efficiency * exact - 3000.0).abs() < 1.0);
     assert!(count(process, "/resident_bytes") >= count(process, "/resident_bytes_before"));
