@@ -69,6 +69,7 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        sockeye_testkit::limit(&child);
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ws://").expect(&line);

@@ -1,6 +1,7 @@
 //! Becoming a daemon, as programs do it: each case is this program again, started to be one.
 
 use sockeye::{Context, Daemonize, LockFile, daemonize};
+use sockeye_testkit::finish;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -56,8 +57,9 @@ fn start(case: &str, place: &Path) -> Output {
     let file = place.join("said");
     let stderr = fs::File::create(&file).expect("a file");
     let mut command = Command::new(program);
-    let status = command.env(CASE, case).env(PLACE, place).stderr(stderr).status();
-    Output { code: status.expect("it starts").code(), said: fs::read_to_string(file).unwrap() }
+    let child = command.env(CASE, case).env(PLACE, place).stderr(stderr).spawn();
+    let ended = finish(child.expect("it starts"));
+    Output { code: ended.status.code(), said: fs::read_to_string(file).unwrap() }
 }
 
 /// What is seen of who starts a daemon.

@@ -5,7 +5,7 @@
 
 mod interop;
 
-use sockeye_testkit::{Frame, Peer, idle, upgrade_request};
+use sockeye_testkit::{Frame, Peer, idle, limit, output, upgrade_request};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ impl Server {
         let mut command = Command::new(built("sockeye", name));
         command.arg("127.0.0.1:0").args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
+        limit(&child);
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
@@ -279,15 +280,20 @@ fn processor_time(server: &Server) -> u64 {
 fn slow_work_in_tokio_tasks_runs_at_once_and_answers_go_to_who_asked() {
     let mut server = Server::start("tokio_task", &[]);
     let mut clients: Vec<Peer> = (0..20).map(|_| server.client()).collect();
-    let began = Instant::now();
-    for (number, client) in clients.iter_mut().enumerate() {
-        client.send_frame(&Frame::text(&"?".repeat(number)));
-    }
-    for (number, client) in clients.iter_mut().enumerate() {
-        let question = "?".repeat(number);
-        client.expect_text(&format!("{question} {number} letters, that is certain"));
-    }
-    assert!(began.elapsed() < Duration::from_secs(3), "one after the other would take 4 s");
+    let mut ask_all = || {
+        let began = Instant::now();
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send_frame(&Frame::text(&"?".repeat(number)));
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            let question = "?".repeat(number);
+            client.expect_text(&format!("{question} {number} letters, that is certain"));
+        }
+        began.elapsed()
+    };
+    // A busy machine may be slow now and then, but one after the other always takes 4 s.
+    let at_once = (0..10).any(|_| ask_all() < Duration::from_secs(3));
+    assert!(at_once, "one after the other would take 4 s");
 
     let mut impatient = server.client();
     impatient.send_frame(&Frame::text("am I still there?"));
@@ -304,7 +310,7 @@ fn the_protocol_crate_alone_makes_a_client() {
     let server = Server::start("echo", &[]);
     let mut client = Command::new(built("sockeye-proto", "blocking"));
     client.arg(format!("ws://{}/", server.address)).args(["hello", "w\u{f6}rld"]);
-    let output = client.output().unwrap();
+    let output = output(&mut client);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = said.lines().collect();

@@ -1,6 +1,7 @@
 //! What the tests of a WebSocket library need at the other end of the wire: a scripted [`Peer`]
 //! that says exactly what it is told and panics with what it got instead of what it expected,
-//! [`Frame`]s right and wrong, and a [`Clock`] that one can wind.
+//! [`Frame`]s right and wrong, a [`Clock`] that one can wind, and an end for programs that go on for
+//! longer than they should ([`limit`]).
 //!
 //! A peer shares its thread with the server under test: while it waits it gives the server turns,
 //! through the function it was made with. A peer on a thread of its own is made with [`idle`].
@@ -25,10 +26,14 @@
 mod clock;
 mod frame;
 mod head;
+mod patience;
 mod peer;
+mod port;
 
 pub use clock::Clock;
 pub use frame::{Frame, fragments};
 pub use head::{Head, Response, accept_upgrade, upgrade_request};
+pub use patience::{RUN_LIMIT, finish, limit, output};
 pub use peer::{End, Peer, idle};
+pub use port::Port;
 pub use sockeye_proto::Opcode;

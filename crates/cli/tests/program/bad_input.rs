@@ -3,6 +3,7 @@
 
 use crate::run::{Patient, command, frame, read_head, run};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+use sockeye_testkit::{Port, finish, output};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -56,7 +57,8 @@ fn a_name_that_does_not_resolve() {
 
 #[test]
 fn a_refused_port() {
-    let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = Port::reserve();
+    let at = port.address;
     let (status, said) = connect(&format!("ws://{at}/"), &[]);
     let expected = format!(
         "sockeye: ws://{at}/: could not connect to {at}: Connection refused (os error 111)"
@@ -93,7 +95,7 @@ fn a_host_with_a_dead_ipv6_and_a_live_ipv4_address() {
     let mut client = tungstenite::accept(Patient::new(live.accept().unwrap().0)).unwrap();
     client.send(tungstenite::Message::text("here")).unwrap();
     while client.read().is_ok() {}
-    let output = program.wait_with_output().unwrap();
+    let output = finish(program);
     assert_eq!((output.status.code(), output.stdout), (Some(0), b"here\n".to_vec()));
 }
 
@@ -130,7 +132,8 @@ fn a_proxy_that_hangs() {
 
 #[test]
 fn a_proxy_that_is_not_there() {
-    let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = Port::reserve();
+    let at = port.address;
     let expected = format!("could not connect to {at}: Connection refused (os error 111)");
     assert_eq!(through("http", at), (1, expected));
 }
@@ -160,7 +163,7 @@ fn a_proxy_that_sends_garbage() {
 #[test]
 fn a_proxy_in_the_environment_that_is_none() {
     let mut program = command(&["connect", "ws://127.0.0.1:1/"]);
-    let output = program.env("http_proxy", "gopher://x").stdin(Stdio::null()).output().unwrap();
+    let output = output(program.env("http_proxy", "gopher://x"));
     let expected = "sockeye: ws://127.0.0.1:1/: bad proxy in the environment, http_proxy: \
                     a proxy's URL starts with http:// or socks5h://, not with \"gopher\"\n";
     assert_eq!(output.status.code(), Some(2));

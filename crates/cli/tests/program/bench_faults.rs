@@ -4,6 +4,7 @@ use crate::bench::{Host, count};
 use crate::run::{PROGRAM, Patient, Peer, Program, Server, command, read_head, run};
 use rustix::process::Signal;
 use serde_json::Value;
+use sockeye_testkit::{Port, finish};
 use std::fs;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -171,8 +172,8 @@ fn a_connection_that_ends_is_named_with_its_reason() {
 
 #[test]
 fn a_server_that_refuses_is_one_clear_line() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let port = Port::reserve();
+    let (listener, url) = (port.listen(), format!("ws://{}/", port.address));
     let mut program = Program::start(&["bench", &url, "--connections", "7"]);
     let mut stream = Patient::new(listener.accept().unwrap().0);
     read_head(&mut stream);
@@ -284,6 +285,6 @@ fn files_that_cannot_be_written_are_told_before_anything_is_sent() {
         assert!(stderr.contains("/dev/full"), "{stderr}");
     }
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    let output = command(&["bench", &url, "--count", "9"]).stdout(full).output().unwrap();
+    let output = finish(command(&["bench", &url, "--count", "9"]).stdout(full).spawn().unwrap());
     assert_eq!(output.status.code(), Some(1));
 }

@@ -3,6 +3,7 @@
 use crate::run::{Patient, Program, Server, frame, hello, read_frame, read_head, tcp};
 use crate::scratch::{Process, stat};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use sockeye_testkit::output;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -175,11 +176,12 @@ fn a_daemon_keeps_its_limit() {
     let (lock, log) = (scratch.name("lock"), scratch.path("log"));
     let syslog = std::os::unix::net::UnixDatagram::bind(&log).unwrap();
     let script = "ulimit -n 64 && exec \"$0\" \"$@\"";
-    let output = Command::new("sh")
+    let mut shell = Command::new("sh");
+    shell
         .args(["-c", script, env!("CARGO_BIN_EXE_sockeye"), "echo", "--port", "0", "--daemonize"])
-        .args(["--lock", &lock, "--log", "debug", "--log-to", &format!("syslog:{}", log.display())])
-        .output()
-        .unwrap();
+        .args(["--lock", &lock, "--log", "debug"])
+        .args(["--log-to", &format!("syslog:{}", log.display())]);
+    let output = output(&mut shell);
     let _server = Process::named_in(&scratch.path("lock"));
     assert!(output.status.success());
     let mut line = [0; 512];

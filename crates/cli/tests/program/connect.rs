@@ -5,6 +5,7 @@ use crate::run::{
 };
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
+use sockeye_testkit::limit;
 use std::io::{BufRead, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
@@ -351,6 +352,7 @@ fn a_stdout_that_nobody_reads_ends_it_quietly() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    limit(&child);
     let mut peer = accept(Patient::new(listener.accept().unwrap().0)).unwrap();
     say(&mut peer, "hello");
     assert_eq!(close_of(&mut peer), (1000, String::new()));

@@ -3,6 +3,7 @@
 use crate::run::{Peer, Server, address_in, close_of, command, finish, open, run, say, text};
 use crate::scratch::{Process, Scratch, stat};
 use rustix::process::Signal;
+use sockeye_testkit::output;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -128,8 +129,7 @@ fn of_simultaneous_starts_one_wins_and_the_others_name_it() {
     let starts: Vec<_> = (0..8)
         .map(|_| command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
         .collect();
-    let outputs: Vec<_> =
-        starts.into_iter().map(|start| start.wait_with_output().unwrap()).collect();
+    let outputs: Vec<_> = starts.into_iter().map(sockeye_testkit::finish).collect();
     let winner = Process::named_in(&scratch.path("lock"));
     let (won, lost): (Vec<_>, Vec<_>) =
         outputs.into_iter().partition(|output| output.status.success());
@@ -247,7 +247,7 @@ fn a_daemon_logs_where_it_is_told_to() {
     let lock = scratch.name("lock");
     let args = ["--log-to", "syslog:syslog", "--log", "info"];
     let mut command = command(&["serve", "--daemonize", "--port", "0", "--lock", "lock"]);
-    let output = command.args(args).current_dir(scratch.path(".")).output().unwrap();
+    let output = output(command.args(args).current_dir(scratch.path(".")));
     assert!(output.status.success());
     let process = Process::named_in(Path::new(&lock));
     let stdout = String::from_utf8(output.stdout).unwrap();

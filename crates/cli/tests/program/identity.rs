@@ -4,6 +4,7 @@ use crate::listening::{echo_over, start, unix};
 use crate::run::{Program, command, run};
 use crate::scratch::{Process, Scratch};
 use rustix::process::Signal;
+use sockeye_testkit::output;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -129,7 +130,7 @@ fn names_that_nobody_has_are_explained() {
         (&["--user", "54321"], "--user", "--group"),
     ];
     for (args, option, right) in wrong {
-        let output = command(&[&["serve", "--port", "0"], args].concat()).output().unwrap();
+        let output = output(&mut command(&[&["serve", "--port", "0"], args].concat()));
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]), "{said}");
         assert!(said.contains(option) && said.contains(right), "{said}");

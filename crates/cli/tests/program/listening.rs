@@ -3,6 +3,7 @@
 use crate::run::{Program, Server, command, frame, hello, read_frame, read_head, run};
 use crate::scratch::{Process, Scratch};
 use rustix::process::Signal;
+use sockeye_testkit::output;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -176,7 +177,7 @@ fn wrong_places_are_explained() {
 fn a_relative_path_is_meant_from_where_it_was_started() {
     let scratch = Scratch::new();
     let args = ["echo", "--daemonize", "--lock", "lock", "--listen", "unix:socket"];
-    let output = command(&args).current_dir(scratch.path(".")).output().unwrap();
+    let output = output(command(&args).current_dir(scratch.path(".")));
     assert!(output.status.success(), "{output:?}");
     let server = Process::named_in(&scratch.path("lock"));
     echo_over(unix(&scratch.path("socket")));

@@ -2,6 +2,7 @@
 
 use crate::run::{Patient, Peer, Program, Server, command, read_head, run, say, text, unread};
 use rustix::process::Signal;
+use sockeye_testkit::{Port, finish};
 use std::io::{BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
@@ -316,8 +317,8 @@ fn two_at_the_mirror_do_not_take_each_others_messages() {
 
 #[test]
 fn what_is_no_ping_is_status_2() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let port = Port::reserve();
+    let (listener, url) = (port.listen(), format!("ws://{}/", port.address));
     let mut program = Program::start(&["ping", &url]);
     let mut stream = Patient::new(listener.accept().unwrap().0);
     read_head(&mut stream);
@@ -365,11 +366,8 @@ fn wrong_usage_is_one_line_with_status_2() {
 #[test]
 fn a_stdout_that_nobody_reads_ends_it_quietly() {
     let host = Host::new(answer);
-    let output = command(&["ping", &host.url, "-i", "1ms"])
-        .stdout(unread())
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
+    let mut ping = command(&["ping", &host.url, "-i", "1ms"]);
+    let output = finish(ping.stdout(unread()).stderr(Stdio::piped()).spawn().unwrap());
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
 }
 

@@ -3,18 +3,22 @@
 
 use crate::run::{Program, Server, command};
 use crate::scratch::Scratch;
+use sockeye_testkit::{Port, finish};
 use std::io::{ErrorKind, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 /// Only so that nothing waits for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks whether a proxy listens.
+const BLINK: Duration = Duration::from_millis(5);
 
 /// A running proxy, ended with the test.
 struct Proxy {
     _program: Program,
+    _port: Port,
     address: SocketAddr,
     /// Where its configuration lies.
     _scratch: Option<Scratch>,
@@ -26,7 +30,8 @@ impl Proxy {
         name: &str,
         arguments: impl Fn(SocketAddr) -> (Vec<String>, Option<Scratch>),
     ) -> Option<Self> {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = Port::reserve();
+        let address = port.address;
         let (arguments, scratch) = arguments(address);
         let mut command = Command::new(name);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -43,9 +48,9 @@ impl Proxy {
         let began = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(began.elapsed() < PATIENCE, "{name} does not listen");
-            thread::yield_now();
+            thread::sleep(BLINK);
         }
-        Some(Self { _program: program, address, _scratch: scratch })
+        Some(Self { _program: program, _port: port, address, _scratch: scratch })
     }
 
     fn tinyproxy(login: Option<(&str, &str)>) -> Option<Self> {
@@ -84,7 +89,7 @@ fn hello(to: &str, options: &[&str], variables: &[(&str, &str)]) -> (Option<i32>
         .spawn()
         .unwrap();
     let _ = program.stdin.take().unwrap().write_all(b"hello\n"); // it may have given up already
-    let output = program.wait_with_output().unwrap();
+    let output = finish(program);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
@@ -109,11 +114,11 @@ fn tinyproxy_gives_a_tunnel() {
     for variable in ["http_proxy", "all_proxy", "ALL_PROXY"] {
         assert_eq!(hello(&url, &[], &[(variable, &by_option)]), echoed(), "{variable}");
     }
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Port::reserve();
     let (status, _, said) = hello("ws://localhost:1/", &["--proxy", &by_option], &[]);
     assert_eq!(status, Some(1));
     assert!(said.contains(&format!("proxy {by_option}: it answered 5")), "{said}");
-    let dead = format!("http://{nobody}");
+    let dead = format!("http://{}", nobody.address);
     let without: &[&[(&str, &str)]] = &[
         &[("http_proxy", &dead), ("no_proxy", "localhost")],
         &[("http_proxy", &dead), ("NO_PROXY", "*")],

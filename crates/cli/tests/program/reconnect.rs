@@ -1,10 +1,10 @@
 //! `sockeye connect --reconnect`, against a server that is started again and again.
 
 use crate::run::{Patient, Program, command, read_head, run};
+use sockeye_testkit::{Port, output};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -39,9 +39,9 @@ fn live(listener: &TcpListener, messages: usize, echoed: usize, received: &mut B
 #[test]
 fn a_client_survives_fifty_restarts_of_its_server() {
     const LIVES: u64 = 50;
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let url = format!("ws://{address}/");
+    let port = Port::reserve();
+    let listener = port.listen();
+    let url = format!("ws://{}/", port.address);
     let mut program =
         Program::start(&["connect", &url, "--reconnect", "--reconnect-delay", "30ms"]);
     let lines = BufReader::new(program.stderr()).lines();
@@ -64,7 +64,7 @@ fn a_client_survives_fifty_restarts_of_its_server() {
             number += 1;
             say.send(format!("line {number}\n")).unwrap();
         }
-        let server = listener.take().unwrap_or_else(|| TcpListener::bind(address).unwrap());
+        let server = listener.take().unwrap_or_else(|| port.listen());
         let read = (chance >> 36) % (messages + 1);
         let echoed = (chance >> 40) % (read + 1);
         live(&server, read as usize, echoed as usize, &mut received);
@@ -72,7 +72,7 @@ fn a_client_survives_fifty_restarts_of_its_server() {
         thread::sleep(Duration::from_millis((chance >> 50) % 40)); // how long it is down
     }
     // The last one answers everything, and the closing handshake.
-    let server = TcpListener::bind(address).unwrap();
+    let server = port.listen();
     say.send("last\n".to_owned()).unwrap();
     drop(say);
     let mut client = tungstenite::accept(Patient::new(server.accept().unwrap().0)).unwrap();
@@ -109,7 +109,7 @@ fn what_will_not_get_better_is_not_tried_again() {
         stream.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n").unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let output = command(&["connect", &url, "--reconnect"]).stdin(Stdio::null()).output().unwrap();
+    let output = output(&mut command(&["connect", &url, "--reconnect"]));
     let expected =
         format!("sockeye: {url}: the server refused the handshake: it answered 403 No, not 101\n");
     assert_eq!(output.status.code(), Some(1));

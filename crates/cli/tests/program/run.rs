@@ -1,6 +1,7 @@
 //! The program under test, and independent peers for it.
 
 use rustix::process::{Pid, Signal, kill_process};
+use sockeye_testkit::{limit, output};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -92,6 +93,7 @@ impl Program {
 
 impl From<Child> for Program {
     fn from(child: Child) -> Self {
+        limit(&child);
         Self { child, stdout: None }
     }
 }
@@ -117,7 +119,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
 
 /// Runs it to its end without input: exit status, stdout, stderr.
 pub(crate) fn run(args: &[&str]) -> (Option<i32>, String, String) {
-    let output = command(args).stdin(Stdio::null()).output().expect("the program runs");
+    let output = output(&mut command(args));
     let text = |bytes| String::from_utf8(bytes).expect("it says text");
     (output.status.code(), text(output.stdout), text(output.stderr))
 }

@@ -4,6 +4,7 @@ use crate::listening::{echo_over, start, unix};
 use crate::run::{Program, Server, command};
 use crate::scratch::Scratch;
 use rustix::process::Signal;
+use sockeye_testkit::finish;
 use std::fs;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -53,7 +54,7 @@ fn hand_over(args: &[&str], mut fds: Vec<OwnedFd>, environment: &str) -> Command
 /// Runs that to its end: exit status and what it says.
 fn refused(fd: impl Into<OwnedFd>, environment: &str) -> String {
     let mut command = hand_over(&["echo"], vec![fd.into()], environment);
-    let output = command.output().unwrap();
+    let output = finish(command.stdout(Stdio::piped()).spawn().unwrap());
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
     said
@@ -168,8 +169,8 @@ fn it_listens_elsewhere_too_if_that_is_asked_for_and_in_the_background() {
     let lock = scratch.name("lock");
     let args = ["echo", "--listen", &listen, "--daemonize", "--lock", &lock];
     let mut command = hand_over(&args, vec![tcp.into()], "LISTEN_FDS=1");
-    let status = command.env("NOTIFY_SOCKET", scratch.path("notify")).status().unwrap();
-    assert!(status.success());
+    let status = command.env("NOTIFY_SOCKET", scratch.path("notify")).spawn().unwrap();
+    assert!(finish(status).status.success());
     let server = crate::scratch::Process::named_in(&scratch.path("lock"));
     let ready = manager.hear();
     assert!(ready.contains(&format!("MAINPID={}\n", server.pid)), "{ready}");

@@ -1,6 +1,7 @@
 //! Command lines, right and wrong.
 
 use crate::run::{Server, command, run, unread};
+use sockeye_testkit::{finish, output};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -65,7 +66,7 @@ fn wrong_usage_is_one_line_on_stderr_with_status_2() {
 #[test]
 fn an_argument_that_is_no_text_is_one_line_too() {
     let mut wrong = command(&["connect", "ws://127.0.0.1/", "--subprotocol"]);
-    let output = wrong.arg(OsStr::from_bytes(b"\xff")).output().expect("the program runs");
+    let output = output(wrong.arg(OsStr::from_bytes(b"\xff")));
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).expect("it says text");
     assert_eq!(
@@ -113,7 +114,7 @@ fn an_address_of_another_machine_is_one_clear_line() {
 fn a_stdout_that_nobody_reads_ends_the_program_quietly() {
     let commands: [&[&str]; 3] = [&["serve", "--port", "0"], &["echo", "--port", "0"], &["--help"]];
     for args in commands {
-        let output = command(args).stdout(unread()).stderr(Stdio::piped()).output().unwrap();
+        let output = finish(command(args).stdout(unread()).stderr(Stdio::piped()).spawn().unwrap());
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert_eq!(output.stderr, b"", "{args:?}");
     }
@@ -122,8 +123,8 @@ fn a_stdout_that_nobody_reads_ends_the_program_quietly() {
 #[test]
 fn a_stdout_that_is_full_is_a_failure() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let output =
-        command(&["echo", "--port", "0"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let mut echo = command(&["echo", "--port", "0"]);
+    let output = finish(echo.stdout(full).stderr(Stdio::piped()).spawn().unwrap());
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
 }

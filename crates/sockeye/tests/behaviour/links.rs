@@ -5,11 +5,11 @@ use sockeye::{
     Action, Closed, Conn, ConnId, Connect, ConnectError, Connections, Context, Handshake, Jitter,
     Key, LinkId, LinkUp, Message, Outage, Protocol, Reconnect, Reject, Retry, Why,
 };
-use sockeye_testkit::{Frame, Opcode, Peer, accept_upgrade};
+use sockeye_testkit::{Frame, Opcode, Peer, Port, accept_upgrade};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -108,21 +108,21 @@ struct Clients {
     world: Rc<World>,
     key: Key<Keeper>,
     keeper: Keeper,
-    address: SocketAddr,
+    port: Port,
 }
 
 impl Clients {
     fn new(mode: Mode) -> (Self, TcpListener) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-        let address = listener.local_addr().expect("an address");
+        let port = Port::reserve();
+        let listener = port.listen();
         let keeper = Keeper::default();
         let mut builder = Context::builder();
         let key = builder.register(keeper.clone());
-        (Self { world: World::new(mode, builder), key, keeper, address }, listener)
+        (Self { world: World::new(mode, builder), key, keeper, port }, listener)
     }
 
     fn connect(&self, policy: Reconnect) -> ConnId {
-        let connect = Connect::to(&format!("ws://{}/", self.address)).expect("an address");
+        let connect = Connect::to(&format!("ws://{}/", self.port.address)).expect("an address");
         let connect = connect.reconnect(policy);
         let begun = self.world.connections(|all| all.connect(&connect, self.key.id()));
         begun.expect("it begins")
@@ -336,7 +336,7 @@ fn a_client_survives_fifty_restarts_and_loses_nothing_that_was_acknowledged() {
         let (mut received, mut number) = (BTreeSet::new(), 0);
         let mut listener = Some(first);
         for _ in 0..50 {
-            let server = listener.take().unwrap_or_else(|| again(clients.address));
+            let server = listener.take().unwrap_or_else(|| clients.port.listen());
             let life = Life {
                 handshake: chance.below(4),
                 messages: chance.below(5),
@@ -358,7 +358,7 @@ fn a_client_survives_fifty_restarts_and_loses_nothing_that_was_acknowledged() {
             }
             let plan = clients.desk(|desk| desk.plan).expect("it goes on");
             assert!(plan <= Duration::from_secs(30), "{plan:?}");
-            listener = Some(again(clients.address));
+            listener = Some(clients.port.listen());
             clients.world.wind(plan + MS);
         }
         let server = listener.expect("the last");
@@ -375,11 +375,6 @@ fn a_client_survives_fifty_restarts_and_loses_nothing_that_was_acknowledged() {
             assert!(desk.acknowledged.is_subset(&received), "an acknowledged message was lost");
         });
     });
-}
-
-/// A server at an address that another has left.
-fn again(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address).expect("the address is free again")
 }
 
 fn live(

@@ -1,6 +1,7 @@
 //! The example `interop` with tungstenite at the other end, in both roles.
 
 use crate::{Server, built};
+use sockeye_testkit::finish;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -89,7 +90,7 @@ fn tungstenite_as_the_server() {
     };
     assert_eq!(farewell, Some(goodbye()));
     assert!(matches!(next(&mut peer), Err(Error::ConnectionClosed)));
-    let output = client.wait_with_output().unwrap();
+    let output = finish(client);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}");
     assert!(said.ends_with("9 of 9 pings answered, 5 seen\n"), "{said}");
