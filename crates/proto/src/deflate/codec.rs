@@ -1,8 +1,9 @@
 //! Compressing and inflating messages (RFC 7692 §7.2), over zlib-rs.
 
 use super::negotiate::DeflateOptions;
+use super::{Corrupt, Inflate};
 use std::fmt;
-use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
+use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 /// What every sync-flushed block ends with: taken off by the sender, put back by the receiver.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -32,12 +33,12 @@ impl fmt::Debug for Inflater {
 
 impl Inflater {
     fn new() -> Self {
-        Self { inner: Inflate::new(false, 15) }
+        Self { inner: Inflate::new() }
     }
 
     /// Forgets the window.
     pub(crate) fn reset(&mut self) {
-        self.inner.reset(false);
+        self.inner.reset();
     }
 
     /// Inflates a piece of a message, handing what comes out to `take`; `last` ends the message.
@@ -59,24 +60,13 @@ impl Inflater {
         take: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), InflateError<E>> {
         loop {
-            let (read, written) = (self.inner.total_in(), self.inner.total_out());
-            let status = self.inner.decompress(input, scratch, InflateFlush::NoFlush);
-            let read = (self.inner.total_in() - read) as usize;
-            let written = (self.inner.total_out() - written) as usize;
-            input = &input[read..];
+            // A block with BFINAL ends the stream, not the message (§7.2.3.4).
+            let written = self.inner.run(&mut input, scratch);
+            let written = written.map_err(|Corrupt| InflateError::Corrupt)?;
             take(&scratch[..written]).map_err(InflateError::Refused)?;
-            match status {
-                // A block with BFINAL ends the stream, not the message (§7.2.3.4).
-                Ok(Status::StreamEnd) => {
-                    self.reset();
-                    if input.is_empty() {
-                        return Ok(());
-                    }
-                }
-                // With room left in the output, the input is used up.
-                Ok(Status::Ok | Status::BufError) if written < scratch.len() => return Ok(()),
-                Ok(Status::Ok | Status::BufError) => {}
-                Err(_) => return Err(InflateError::Corrupt),
+            // With room left in the output, the input is used up.
+            if written < scratch.len() {
+                return Ok(());
             }
         }
     }
