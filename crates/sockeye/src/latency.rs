@@ -43,12 +43,23 @@ impl Latency {
         connection: Option<ConnId>,
         make: impl FnOnce() -> R,
     ) -> R {
-        let begun = is_measured().then(|| (self.clock)());
+        let begun = is_measured().then(|| self.now());
         let result = make();
         if let Some(begun) = begun {
-            self.end(begun, || Culprit { name, whose: None, connection });
+            self.call_took(begun, name, connection);
         }
         result
+    }
+
+    // What is measured rarely stays out of what is inlined everywhere.
+    #[cold]
+    fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    #[cold]
+    fn call_took(&self, begun: Instant, name: &'static str, connection: Option<ConnId>) {
+        self.end(begun, || Culprit { name, whose: None, connection });
     }
 
     /// Asks the accept filter, which belongs to no protocol.
@@ -93,17 +104,33 @@ impl Core {
         connection: Option<ConnId>,
         run: impl FnOnce() -> R,
     ) -> R {
-        let begun = is_measured().then(|| (self.state.borrow().latency.clock)());
+        let begun = is_measured().then(|| self.callback_begins());
         let result = run();
         if let Some(begun) = begun {
-            let latency = Rc::clone(&self.state.borrow().latency);
-            latency.end(begun, || {
-                let protocol = whose.map(|id| &self.registrations[usize::from(id.0)].name);
-                let whose = protocol.map_or_else(|| HTTP.to_owned(), |name| format!("{name:?}"));
-                Culprit { name, whose: Some(whose), connection }
-            });
+            self.callback_took(begun, name, whose, connection);
         }
         result
+    }
+
+    #[cold]
+    fn callback_begins(&self) -> Instant {
+        self.state.borrow().latency.now()
+    }
+
+    #[cold]
+    fn callback_took(
+        &self,
+        begun: Instant,
+        name: &'static str,
+        whose: Option<ProtocolId>,
+        connection: Option<ConnId>,
+    ) {
+        let latency = Rc::clone(&self.state.borrow().latency);
+        latency.end(begun, || {
+            let protocol = whose.map(|id| &self.registrations[usize::from(id.0)].name);
+            let whose = protocol.map_or_else(|| HTTP.to_owned(), |name| format!("{name:?}"));
+            Culprit { name, whose: Some(whose), connection }
+        });
     }
 }
 
