@@ -70,6 +70,8 @@ impl Wanted {
         if files.is_some() && !cfg!(feature = "tls") {
             return Err("this library was built without TLS: give no certificate and key".into());
         }
+        // Without TLS there is nothing to choose from.
+        let list = list.filter(|_| cfg!(feature = "tls"));
         let ciphers = list.map(|list| ciphers(&list.to_string_lossy())).transpose()?;
         let requires_clients = info.options & REQUIRE_CLIENT_CERT != 0;
         let disables_platform = level >= Level::V130 && info.options & DISABLE_OS_CA_CERTS != 0;
