@@ -12,7 +12,7 @@ use crate::step::Outcome;
 use crate::steps::LIMIT;
 
 /// How many targets run at a time.
-const AT_A_TIME: usize = 5;
+const AT_A_TIME: usize = 8;
 /// What the step of `cargo xtask test` gives each target, at home and in CI.
 const STEP_SECONDS: (u64, u64) = (5, 60);
 /// What the step's mutations depend on: the same inputs in every run, as far as they get.

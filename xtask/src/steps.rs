@@ -1,7 +1,9 @@
 //! The steps of `cargo xtask test`, in order.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use crate::place::Place;
@@ -15,6 +17,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(1800);
 /// Forces what other systems have to do with: `poll(2)` where `epoll(7)` exists, and keepalive
 /// whose times are the system's where each socket has its own.
 pub(crate) const POLL_BACKEND: &str = "--cfg sockeye_poll_backend --cfg sockeye_keepalive_switch";
+
+/// How many tests run at a time, for each processor.
+const TESTS_AT_A_TIME: usize = 3;
 
 /// Every step.
 pub(crate) const ALL: &[Step] = &[
@@ -153,7 +158,15 @@ fn tidy(place: &Place) -> Outcome {
 }
 
 fn test(place: &Place) -> Outcome {
-    finish(place, place.cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))
+    finish(place, tests(place, &["--workspace", "--all-features", "--no-fail-fast"]))
+}
+
+/// `cargo test`, several tests to a processor: most of them wait for programs and for their peers.
+fn tests(place: &Place, args: &[&str]) -> Command {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut command = place.cargo(&["test"]);
+    command.args(args).env("RUST_TEST_THREADS", (TESTS_AT_A_TIME * processors).to_string());
+    command
 }
 
 fn doc(place: &Place) -> Outcome {
@@ -176,14 +189,14 @@ fn without_tls(place: &Place) -> Outcome {
     commands.try_for_each(|command| run(command, LIMIT, place.verbose).map(drop)).into()
 }
 
-/// Compile-fail tests say the same whatever the backend, and compile for long: they are left out
-/// by the word that tidy demands in their names.
+/// Compile-fail and doc tests say the same whatever the backend, and compile for long: the former
+/// are left out by the word that tidy demands in their names.
 fn poll_backend(place: &Place) -> Outcome {
-    let mut command = place.cargo(&["test", "--package=sockeye-sys", "--package=sockeye"]);
-    command.args(["--all-features", "--no-fail-fast"]);
+    let mut command = tests(place, &["--package=sockeye-sys", "--package=sockeye"]);
+    command.args(["--all-features", "--no-fail-fast", "--lib", "--examples", "--tests"]);
     command.arg("--target-dir").arg(place.target.join("poll"));
     command.args(["--", "--skip", tidy::COMPILE_FAIL_WORD]);
-    command.env("RUSTFLAGS", POLL_BACKEND).env("RUSTDOCFLAGS", POLL_BACKEND);
+    command.env("RUSTFLAGS", POLL_BACKEND);
     finish(place, command)
 }
 

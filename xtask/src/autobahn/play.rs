@@ -92,10 +92,15 @@ impl Suite {
     }
 }
 
+/// The library's ends, the examples `autobahn_server` and `autobahn_client`, as the package of the
+/// fuzz targets calls them: built with what is built for those, they cost seconds.
+const SERVER: &str = "suite_server";
+const CLIENT: &str = "suite_client";
+
 /// Builds the programs of the library's ends, and gives their directory.
 pub(crate) fn build(place: &Place, variant: &Variant) -> Result<PathBuf, String> {
-    let mut command = place.cargo(&["build", "--release", "--package", "sockeye"]);
-    command.args(["--example", "autobahn_server", "--example", "autobahn_client"]);
+    let mut command = place.cargo(&["build", "--profile", "fuzz", "--package", "sockeye-fuzz"]);
+    command.args(["--example", SERVER, "--example", CLIENT]);
     let mut target = place.target.clone();
     if variant.poll {
         target.push("poll");
@@ -103,7 +108,7 @@ pub(crate) fn build(place: &Place, variant: &Variant) -> Result<PathBuf, String>
     }
     command.arg("--target-dir").arg(&target);
     run(command, LIMIT, place.verbose)?;
-    Ok(target.join("release/examples"))
+    Ok(target.join("fuzz/examples"))
 }
 
 /// An end of ours and one of the suite's.
@@ -204,7 +209,7 @@ impl Pair<'_> {
 
     /// Our server, and the suite that connects to it. What the suite printed.
     fn play_server(&self) -> Result<String, String> {
-        let mut command = self.program("autobahn_server");
+        let mut command = self.program(SERVER);
         command.arg("127.0.0.1:0");
         let mut server = Background::start(command)?;
         let mut suite = self.suite.program(&self.cases, &self.reports);
@@ -229,7 +234,7 @@ impl Pair<'_> {
         suite.args(["--mode", "fuzzingserver", "127.0.0.1:0"]);
         let mut suite = Background::start(suite)?;
         let address = suite.announced(LISTENING, START)?;
-        let mut client = self.program("autobahn_client");
+        let mut client = self.program(CLIENT);
         let _relay = if self.variant.tls {
             let (relay, port) = relay::from_tls(self.certificate, &address)?;
             client.args([&format!("wss://localhost:{port}"), "sockeye"]);

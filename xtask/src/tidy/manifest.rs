@@ -11,7 +11,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("crates/capi/Cargo.toml", &["sockeye"]),
     ("crates/cli/Cargo.toml", &["sockeye"]),
     ("crates/testkit/Cargo.toml", &["sockeye-proto"]),
-    ("fuzz/Cargo.toml", &["sockeye", "sockeye-proto"]),
+    ("fuzz/Cargo.toml", &["sockeye", "sockeye-proto", "sockeye-sys"]),
     ("xtask/Cargo.toml", &[]),
 ];
 
