@@ -1,7 +1,7 @@
 //! What the tests of a WebSocket library need at the other end of the wire: a scripted [`Peer`]
 //! that says exactly what it is told and panics with what it got instead of what it expected,
-//! [`Frame`]s right and wrong, a [`Clock`] that one can wind, and an end for programs that go on for
-//! longer than they should ([`limit`]).
+//! [`Frame`]s right and wrong, a [`Clock`] that one can wind, [`Port`]s that nobody else is given,
+//! and an end for programs that go on for longer than they should ([`limit`]).
 //!
 //! A peer shares its thread with the server under test: while it waits it gives the server turns,
 //! through the function it was made with. A peer on a thread of its own is made with [`idle`].

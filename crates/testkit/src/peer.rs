@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Far longer than anything takes that is going to happen at all.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long one read or write waits before the server gets another turn.
 const PAUSE: Duration = Duration::from_millis(1);

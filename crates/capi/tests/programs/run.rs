@@ -10,7 +10,7 @@ use std::thread::spawn;
 use std::time::{Duration, Instant};
 
 /// Far longer than anything takes that is going to happen at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program; killed if it is still there in the end.
 pub(crate) struct Running {

@@ -162,7 +162,7 @@ impl World {
         let began = std::time::Instant::now();
         while !so() {
             self.mock.borrow_mut().turn();
-            assert!(began.elapsed() < Duration::from_secs(20), "{what}: in vain");
+            assert!(began.elapsed() < Duration::from_secs(60), "{what}: in vain");
         }
     }
 }

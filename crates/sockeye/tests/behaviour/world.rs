@@ -44,7 +44,7 @@ pub(crate) fn in_every_mode(test: impl Fn(Mode)) {
 pub(crate) const CAN_NEST: bool = cfg!(all(target_os = "linux", not(sockeye_poll_backend)));
 
 /// Far longer than anything takes that is going to happen at all.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A listening context, and the clock it lives by.
 pub(crate) struct World {
