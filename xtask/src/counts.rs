@@ -127,7 +127,9 @@ impl Tools {
 /// Builds the program whose operations are counted. The program `sockeye` is named with it, so
 /// that both are made of the same crates, and those are compiled once.
 fn build(place: &Place) -> Result<PathBuf, Trouble> {
-    let args = ["build", "--release", "--package=sockeye-cli", "--package=sockeye-counts"];
+    let packages = ["--package=sockeye-cli", "--package=sockeye-counts"];
+    let programs = ["--bin=sockeye", "--bin=sockeye-counts"];
+    let args = [&["build", "--release"], &packages[..], &programs].concat();
     run(place.cargo(&args), steps::LIMIT, place.verbose).map_err(Trouble::Failed)?;
     Ok(place.target.join("release/sockeye-counts"))
 }

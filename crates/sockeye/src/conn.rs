@@ -126,15 +126,12 @@ pub(crate) struct Closing {
     pub(crate) clean: bool,
 }
 
-impl State {
+impl Slot {
     /// Whether the connection is an open WebSocket that is not closing.
-    pub(crate) fn is_open(&self, id: ConnId) -> bool {
-        self.slots.get(id).is_some_and(|slot| match &slot.phase {
-            Phase::WebSocket(ws) => {
-                ws.closing.is_none()
-                    && !slot.flags.has(Flags::DOOMED)
-                    && !slot.flags.has(Flags::CLOSE_SENT)
-            }
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        match &self.phase {
+            Phase::WebSocket(ws) => ws.closing.is_none() && !self.flags.has(Flags::ENDING),
             Phase::Vacant { .. }
             | Phase::Dialing(_)
             | Phase::Attempt { .. }
@@ -144,14 +141,20 @@ impl State {
             | Phase::Exchange(_)
             | Phase::Waiting(_)
             | Phase::Draining => false,
-        })
+        }
+    }
+}
+
+impl State {
+    /// Whether the connection is an open WebSocket that is not closing.
+    pub(crate) fn is_open(&self, id: ConnId) -> bool {
+        self.slots.get(id).is_some_and(Slot::is_open)
     }
 
     /// Whether the socket can take data now: nothing waits before it.
     pub(crate) fn is_clear(&self, id: ConnId) -> bool {
         self.turn == Some(id)
-            && self.is_open(id)
-            && self.slots.get(id).is_some_and(|slot| slot.queued() == 0)
+            && self.slots.get(id).is_some_and(|slot| slot.is_open() && slot.queued() == 0)
     }
 
     /// The short way of [`look`](Self::look) for what most input is: a whole message at its start,

@@ -323,7 +323,9 @@ impl Engine {
             let state = self.core.state.get_mut();
             let Some(slot) = state.slots.get_mut(id) else { continue };
             slot.flags.clear(Flags::IN_WANTS);
-            if slot.flags.has(Flags::WANTS) && slot.queued() == 0 && state.begin_turn(id) {
+            let is_due = slot.flags.has(Flags::WANTS) && slot.queued() == 0;
+            if is_due && !slot.flags.has(Flags::DOOMED) {
+                state.turn = Some(id);
                 self.call_writable(id);
                 self.end_turn(id);
             }
@@ -332,32 +334,43 @@ impl Engine {
     }
 
     fn call_writable(&mut self, id: ConnId) {
-        let kind = self.kind(id);
-        if let Some(slot) = self.core.state.get_mut().slots.get_mut(id) {
-            slot.flags.clear(Flags::WANTS);
-        }
-        let (protocol, at) = self.at(id);
-        let action = match kind {
-            Kind::WebSocket => self.services[protocol].writable(&self.core, at),
-            Kind::Exchange | Kind::Request => match &mut self.http {
-                Some(http) if at.session != NIL => http.writable(&self.core, at),
-                Some(_) | None => return,
-            },
-            Kind::Gone
-            | Kind::Dialing
-            | Kind::Attempt
-            | Kind::Tunnel
-            | Kind::Answer
-            | Kind::Waiting
-            | Kind::Draining => return,
-        };
-        self.act(id, action);
         let state = self.core.state.get_mut();
-        if state.is_choked_stream(id) {
-            state.want(id); // it goes on when the socket can take more
+        let Some(slot) = state.slots.get_mut(id) else { return };
+        slot.flags.clear(Flags::WANTS);
+        let (protocol, at) = (usize::from(slot.protocol), At { id, session: slot.session });
+        match &slot.phase {
+            Phase::WebSocket(_) => {
+                let announced = state.announce_writes;
+                let action = self.services[protocol].writable(&self.core, at);
+                self.act(id, action);
+                if announced {
+                    self.core.state.get_mut().review(id); // it need not be writable any more
+                }
+            }
+            Phase::Exchange(_) | Phase::Request(_) if at.session != NIL => self.http_writable(at),
+            Phase::Vacant { .. }
+            | Phase::Dialing(_)
+            | Phase::Attempt { .. }
+            | Phase::Tunnel(_)
+            | Phase::Answer(_)
+            | Phase::Request(_)
+            | Phase::Exchange(_)
+            | Phase::Waiting(_)
+            | Phase::Draining => {}
         }
-        state.resume_after_raw(id);
-        state.review(id);
+    }
+
+    /// The same of a connection that HTTP is spoken on.
+    fn http_writable(&mut self, at: At) {
+        let Some(http) = &mut self.http else { return };
+        let action = http.writable(&self.core, at);
+        self.act(at.id, action);
+        let state = self.core.state.get_mut();
+        if state.is_choked_stream(at.id) {
+            state.want(at.id); // it goes on when the socket can take more
+        }
+        state.resume_after_raw(at.id);
+        state.review(at.id);
     }
 
     fn fire_timers(&mut self) {

@@ -3,8 +3,9 @@
 use crate::connect::{ConnectError, LinkUp, Outage, Retry};
 use crate::handle::Key;
 use crate::handshake::{Handshake, Reject};
-use crate::lent::{Conn, Connections, Permit};
+use crate::lent::{Conn, Connections};
 use crate::message::{Action, Chunk, Closed, Message};
+use crate::permit::Permit;
 use crate::slots::ConnId;
 
 /// What a WebSocket protocol does; the manual's `struct libwebsocket_protocols` and its callback.

@@ -2,8 +2,9 @@
 
 use crate::connect::{ConnectError, LinkUp, Outage, Retry};
 use crate::handshake::{Handshake, Reject};
-use crate::lent::{Conn, Connections, Permit};
+use crate::lent::{Conn, Connections};
 use crate::message::{Action, Chunk, Closed, Message};
+use crate::permit::Permit;
 use crate::protocol::Protocol;
 use crate::slots::ConnId;
 use crate::state::{Core, ProtocolId};

@@ -119,6 +119,13 @@ impl Flags {
         Self::CLIENT.0 | Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::IN_PARTS.0 | Self::DEFLATES.0,
     );
 
+    /// What keeps a member of a protocol from the short way to its `writable`: it has asked, or is
+    /// closing.
+    pub(crate) const UNASKABLE: Self =
+        Self(Self::WANTS.0 | Self::IN_WANTS.0 | Self::DOOMED.0 | Self::CLOSE_SENT.0);
+    /// Its end has begun.
+    pub(crate) const ENDING: Self = Self(Self::DOOMED.0 | Self::CLOSE_SENT.0);
+
     /// Whether one of these is set.
     pub(crate) fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0

@@ -339,6 +339,25 @@ impl State {
         }
     }
 
+    /// Asks for a `writable` callback of every connection of a protocol.
+    pub(crate) fn want_all(&mut self, protocol: ProtocolId) {
+        let protocol = usize::from(protocol.0);
+        let count = self.members.get(protocol).map_or(0, Vec::len);
+        self.wants.reserve(count);
+        for member in 0..count {
+            let id = self.slots.id_at(self.members[protocol][member]);
+            let slot = self.slots.at_mut(id.index);
+            // The short way of `want`, for a connection that is open and has asked for nothing.
+            if !self.announce_writes && slot.cold.is_none() && !slot.flags.has(Flags::UNASKABLE) {
+                slot.flags.set(Flags::WANTS);
+                slot.flags.set(Flags::IN_WANTS);
+                self.wants.push(id);
+            } else if self.is_open(id) {
+                self.want(id);
+            }
+        }
+    }
+
     /// Puts the connection among those whose `writable` is called next, once.
     pub(crate) fn serve_next(&mut self, id: ConnId) {
         if let Some(slot) = self.slots.get_mut(id)

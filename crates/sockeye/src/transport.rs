@@ -120,13 +120,24 @@ impl State {
     /// nothing done.
     #[inline]
     fn cork_message(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
+        self.is_usual(id) && self.cork.push_message(kind, payload)
+    }
+
+    /// The same for a message that is framed already.
+    #[inline]
+    pub(crate) fn cork_shared(&mut self, id: ConnId, shared: &Shared) -> bool {
+        self.is_usual(id) && self.cork.push(&shared.frame)
+    }
+
+    /// Whether a message to this connection may go the short way, if the cork has room.
+    #[inline]
+    fn is_usual(&self, id: ConnId) -> bool {
         if self.turn != Some(id) {
             return false;
         }
         let Some(slot) = self.slots.get(id) else { return false };
         let is_open = matches!(slot.phase, Phase::WebSocket(_));
-        let is_usual = is_open && !slot.flags.has(Flags::UNUSUAL) && slot.queued() == 0;
-        is_usual && self.cork.push_message(kind, payload)
+        is_open && !slot.flags.has(Flags::UNUSUAL) && slot.queued() == 0
     }
 
     /// Sends a data message, compressed if that was agreed and pays, whatever the queue holds.

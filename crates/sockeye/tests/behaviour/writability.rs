@@ -3,7 +3,8 @@
 use crate::play::{Play, Trace};
 use crate::world::{Mode, World, in_every_mode};
 use sockeye::{
-    Action, Builder, Connections, Context, Key, Limits, Message, Overflow, SendError, Shared, Turn,
+    Action, Builder, CloseCode, Conn, Connections, Context, Key, Limits, Message, MessageKind,
+    Overflow, SendError, Shared, Turn,
 };
 use sockeye_testkit::{Frame, Opcode, Peer};
 use std::cell::{Cell, RefCell};
@@ -274,6 +275,56 @@ fn a_shared_message_reaches_clients_of_any_number_whole() {
         world.handle.post(key, "go".into()).expect("the box is not full");
         peers.iter_mut().for_each(|peer| peer.expect_text(&text));
     });
+}
+
+#[test]
+fn what_is_framed_before_and_what_is_not_leave_in_the_order_in_which_they_were_sent() {
+    in_every_mode(|mode| {
+        let (short, long) = (Shared::new("2"), Shared::new("4".repeat(40_000)));
+        let play = Play::new(&Trace::default()).on_open(ask).on_writable(move |conn, permit| {
+            let permit = permit.send("1").expect("room in the pipe");
+            let permit = permit.send_shared(&short).expect("room in the pipe");
+            let all = conn.connections();
+            all.send(conn.id(), "3").expect("room in the queue");
+            let permit = permit.send_shared(&long).expect("room in the pipe");
+            let permit = permit.send_shared(&short).expect("room in the pipe");
+            drop(permit.send("5"));
+            Action::Continue
+        });
+        let world = World::new(mode, Context::builder().protocol(play));
+        let mut peer = world.client();
+        for text in ["1", "2", "3", &"4".repeat(40_000), "2", "5"] {
+            peer.expect_text(text);
+        }
+    });
+}
+
+#[test]
+fn a_permit_sends_nothing_after_a_close_or_inside_an_unfinished_message() {
+    in_every_mode(|mode| {
+        let shared = Shared::new("whole");
+        let play = Play::new(&Trace::default()).on_open(ask).on_writable(move |conn, permit| {
+            let permit = permit.send_part(MessageKind::Text, b"be", false).expect("room");
+            let permit = permit.send_shared(&shared).expect("room, but not for this");
+            let permit = permit.send_part(MessageKind::Text, b"gun", true).expect("room");
+            let permit = permit.send_shared(&shared).expect("room in the pipe");
+            conn.connections().close(conn.id(), CloseCode::NORMAL, "bye");
+            assert!(permit.send_shared(&shared).is_none(), "it is closing");
+            Action::Continue
+        });
+        let world = World::new(mode, Context::builder().protocol(play));
+        let mut peer = world.client();
+        for text in ["be", "gun", "whole"] {
+            assert_eq!(peer.expect_frame().payload, text.as_bytes());
+        }
+        assert_eq!(peer.expect_close(1000), "bye");
+    });
+}
+
+/// Asks for `writable`.
+fn ask(conn: &mut Conn<'_, Play>) -> Action {
+    conn.request_writable();
+    Action::Continue
 }
 
 /// How much waits for the first connection.
