@@ -2,8 +2,6 @@
 
 use crate::log::say;
 use crate::panic::export;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
@@ -74,7 +72,7 @@ export! {
             // SAFETY: not NULL, and the caller says that `in_len` bytes are there.
             bytes.extend_from_slice(unsafe { std::slice::from_raw_parts(input.cast::<u8>(), len) });
         }
-        put(STANDARD.encode(bytes).as_bytes(), out, out_size)
+        put(&encode(&bytes), out, out_size)
     } else -1;
 
     /// Decodes a string; the number of bytes without the zero that is put behind them, or -1.
@@ -139,6 +137,20 @@ fn put(bytes: &[u8], out: *mut c_char, out_size: c_int) -> c_int {
     bytes.len() as c_int
 }
 
+fn encode(bytes: &[u8]) -> Vec<u8> {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = Vec::new();
+    for three in bytes.chunks(3) {
+        let at = |i| u32::from(three.get(i).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for i in 0..4 {
+            let digit = alphabet[(bits >> (18 - 6 * i) & 63) as usize];
+            out.push(if i <= three.len() { digit } else { b'=' });
+        }
+    }
+    out
+}
+
 fn decode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let (mut bits, mut count) = (0_u32, 0);
@@ -176,6 +188,9 @@ mod tests {
         ];
         for (text, bytes) in cases {
             assert_eq!(decode(text), bytes);
+            if !text.contains(&b'\n') {
+                assert_eq!(encode(bytes), text);
+            }
         }
     }
 }

@@ -29,6 +29,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod base64;
 mod close;
 mod deflate;
 mod event;

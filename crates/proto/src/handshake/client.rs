@@ -3,11 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::refuse_handshake_field;
 use super::server::accept_key;
+use crate::base64;
 use crate::http::response::write_field;
 use crate::http::syntax::{is_field_value, is_token, quoted};
 use crate::http::{BadHeader, Headers, ListItems, ResponseHead, Version};
@@ -45,8 +43,7 @@ impl ClientHello {
     pub fn new(nonce: [u8; 16], wanted: &ClientRequest<'_>) -> Result<Self, BadRequest> {
         check_names(wanted)?;
         let mut key = [0; 24];
-        let written = STANDARD.encode_slice(nonce, &mut key);
-        debug_assert_eq!(written, Ok(24));
+        base64::encode(&nonce, &mut key);
         Ok(Self {
             key,
             request: write_request(&key, wanted)?,

@@ -4,12 +4,10 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use sha1::{Digest, Sha1};
 
 use super::refuse_handshake_field;
+use crate::base64;
 use crate::http::syntax::is_token;
 use crate::http::{
     BadHeader, Framing, Headers, ListItems, RequestHead, ResponseFraming, Version, response,
@@ -18,12 +16,6 @@ use crate::http::{
 
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/// The bits that base64 leaves over are ignored: the example key of RFC 6455 §4.1 has some set.
-const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
 
 /// Reads a request as an opening handshake. `Ok(None)`: it is an ordinary request, it has no
 /// `Upgrade: websocket`.
@@ -36,7 +28,7 @@ pub fn upgrade_request<'h, 'b>(
     check_request(head)?;
     check_version(&head.headers)?;
     let key = only_text(&head.headers, "Sec-WebSocket-Key")?
-        .filter(|key| is_key(key))
+        .filter(|key| base64::is_of_16_bytes(key)) // §4.2.1, item 5
         .ok_or_else(|| Refusal::bad_request("Sec-WebSocket-Key is not 16 bytes in base64."))?;
     let origin = only_text(&head.headers, "Origin")?;
     let mut protocols = head.headers.get_all("Sec-WebSocket-Protocol").flat_map(ListItems::new);
@@ -128,8 +120,7 @@ impl Error for Refusal {}
 pub fn accept_key(key: &str) -> [u8; 28] {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     let mut accept = [0; 28];
-    let written = KEY_BASE64.encode_slice(digest, &mut accept);
-    debug_assert_eq!(written, Ok(28));
+    base64::encode(&digest, &mut accept);
     accept
 }
 
@@ -207,10 +198,4 @@ fn only_text<'b>(headers: &Headers<'b>, name: &'static str) -> Result<Option<&'b
     let refuse = |what: &str| Refusal::bad_request(format!("{name} {what}."));
     let value = headers.only(name).map_err(|_| refuse("may be given once only"))?;
     value.map(|value| std::str::from_utf8(value).map_err(|_| refuse("is not UTF-8"))).transpose()
-}
-
-/// RFC 6455 §4.2.1, item 5: base64 of 16 bytes.
-fn is_key(key: &str) -> bool {
-    let mut nonce = [0; 18]; // what 24 characters might hold
-    key.len() == 24 && KEY_BASE64.decode_slice(key, &mut nonce) == Ok(16)
 }

@@ -1,10 +1,8 @@
 //! A tunnel by HTTP's `CONNECT`.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::tunnel::TunnelError;
 use super::url::bracketed;
+use crate::base64;
 use crate::http::syntax::quoted;
 use crate::http::{HeadLimits, HeadScanner, ResponseHead};
 
@@ -34,9 +32,12 @@ impl Asking {
         let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
         out.extend_from_slice(request.as_bytes());
         if let Some((user, password)) = userinfo {
-            let secret = STANDARD.encode(format!("{user}:{password}")); // RFC 7617 §2
-            let field = format!("Proxy-Authorization: Basic {secret}\r\n");
-            out.extend_from_slice(field.as_bytes());
+            let secret = format!("{user}:{password}"); // RFC 7617 §2
+            out.extend_from_slice(b"Proxy-Authorization: Basic ");
+            let at = out.len();
+            out.resize(at + secret.len().div_ceil(3) * 4, 0);
+            base64::encode(secret.as_bytes(), &mut out[at..]);
+            out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
         Self::default()
