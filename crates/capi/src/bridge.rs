@@ -242,7 +242,7 @@ impl Protocol for Bridge {
 
     fn connect_failed(&mut self, connections: Connections<'_>, id: ConnId, error: ConnectError) {
         let ctx = &self.ctx;
-        let wsi = ctx.by_conn.borrow().get(&id).cloned();
+        let wsi = ctx.known(id);
         let Some(wsi) = wsi else { return };
         if matches!(error, ConnectError::Tls(_)) {
             say!(ERR, "client connection failed: {error}"); // no callback would say why
@@ -361,7 +361,7 @@ impl Http for HttpBridge {
 
     fn closed(&mut self, connections: Connections<'_>, id: ConnId, (): ()) {
         let ctx = &self.ctx;
-        let wsi = ctx.by_conn.borrow().get(&id).cloned();
+        let wsi = ctx.known(id);
         if let Some(wsi) = wsi.filter(|wsi| wsi.kind.get() == Kind::Http) {
             drop(wsi.file.take());
             ctx.lend(connections, || {

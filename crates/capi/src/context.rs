@@ -8,9 +8,9 @@ use crate::service::Watches;
 use crate::tls::Clients;
 use crate::tokens::Head;
 use crate::wsi::{Kind, Wsi};
+use sockeye::dense::Dense;
 use sockeye::{ConnId, Connections, Context, External, ProtocolId};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::ffi::{CString, c_int, c_void};
 use std::ptr::null_mut;
 use std::rc::Rc;
@@ -52,7 +52,8 @@ pub(crate) struct Ctx {
     pub(crate) engine: RefCell<Option<Context<External>>>,
     /// `None` once the context is destroyed.
     pub(crate) wsis: RefCell<Option<Table<Rc<Wsi>>>>,
-    pub(crate) by_conn: RefCell<HashMap<ConnId, Rc<Wsi>>>,
+    /// By Sockeye's place of each.
+    pub(crate) by_conn: RefCell<Dense<(ConnId, Rc<Wsi>)>>,
     pub(crate) watches: RefCell<Watches>,
     /// The listening connection, once there is one.
     pub(crate) listener: RefCell<Option<Rc<Wsi>>>,
@@ -72,6 +73,11 @@ thread_local! {
     /// What running callbacks have been lent, innermost last.
     static LENT: RefCell<Vec<(*mut c_void, Connections<'static>)>> =
         const { RefCell::new(Vec::new()) };
+}
+
+/// What one of Sockeye's connections has in common with later ones, and no two at a time.
+fn place(conn: ConnId) -> usize {
+    conn.as_u64() as u32 as usize
 }
 
 impl Ctx {
@@ -145,7 +151,10 @@ impl Ctx {
     /// Makes the handle of a connection stale.
     pub(crate) fn remove(&self, wsi: &Wsi) {
         if let Some(conn) = wsi.conn.take() {
-            self.by_conn.borrow_mut().remove(&conn);
+            let mut by_conn = self.by_conn.borrow_mut();
+            if by_conn.get(place(conn)).is_some_and(|(of, _)| *of == conn) {
+                by_conn.remove(place(conn));
+            }
         }
         if let Some(table) = self.wsis.borrow_mut().as_mut() {
             table.remove(wsi.handle);
@@ -155,13 +164,19 @@ impl Ctx {
 
     pub(crate) fn bind(&self, wsi: &Rc<Wsi>, conn: ConnId) {
         wsi.conn.set(Some(conn));
-        self.by_conn.borrow_mut().insert(conn, Rc::clone(wsi));
+        self.by_conn.borrow_mut().insert(place(conn), (conn, Rc::clone(wsi)));
+    }
+
+    /// The connection of one of Sockeye's, if it was seen already.
+    pub(crate) fn known(&self, conn: ConnId) -> Option<Rc<Wsi>> {
+        let by_conn = self.by_conn.borrow();
+        by_conn.get(place(conn)).filter(|(of, _)| *of == conn).map(|(_, wsi)| Rc::clone(wsi))
     }
 
     /// The connection of one of Sockeye's; a new one if it was accepted and not seen yet.
     pub(crate) fn of_conn(&self, conn: ConnId, fd: c_int) -> Option<Rc<Wsi>> {
-        if let Some(wsi) = self.by_conn.borrow().get(&conn) {
-            return Some(Rc::clone(wsi));
+        if let Some(wsi) = self.known(conn) {
+            return Some(wsi);
         }
         let wsi = self.add(Kind::Http, fd)?;
         self.bind(&wsi, conn);

@@ -433,7 +433,7 @@ pub(crate) fn finish_destroy(ctx: &Rc<Ctx>) {
     }
     let engine = ctx.engine.take();
     drop(engine); // with the bridges, which hold this context
-    ctx.by_conn.borrow_mut().clear();
+    ctx.by_conn.take();
     *ctx.watches.borrow_mut() = Default::default();
     *ctx.listener.borrow_mut() = None;
 }

@@ -13,8 +13,8 @@ use crate::log::say;
 use crate::panic::export;
 use crate::wsi::{Kind, Wsi};
 use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, c_short, pollfd};
+use sockeye::dense::Dense;
 use sockeye::{Change, Interest, Readiness};
-use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::ptr::null_mut;
@@ -28,9 +28,9 @@ pub(crate) struct Watches {
     /// As Sockeye wants it, for `poll`.
     polls: Vec<pollfd>,
     /// Where each descriptor stands in `polls`.
-    places: HashMap<c_int, usize>,
+    places: Dense<usize>,
     /// As the program was told.
-    told: HashMap<c_int, Told>,
+    told: Dense<Told>,
 }
 
 struct Told {
@@ -51,30 +51,30 @@ struct Shift {
 
 impl Watches {
     fn watch(&mut self, fd: c_int, events: c_short) {
-        match self.places.get(&fd) {
+        match self.places.get(fd as usize) {
             Some(&place) => self.polls[place].events = events,
             None => {
-                self.places.insert(fd, self.polls.len());
+                self.places.insert(fd as usize, self.polls.len());
                 self.polls.push(pollfd { fd, events, revents: 0 });
             }
         }
     }
 
     fn forget(&mut self, fd: c_int) {
-        let Some(place) = self.places.remove(&fd) else { return };
+        let Some(place) = self.places.remove(fd as usize) else { return };
         self.polls.swap_remove(place);
         if let Some(moved) = self.polls.get(place) {
-            self.places.insert(moved.fd, place);
+            self.places.insert(moved.fd as usize, place);
         }
     }
 
     /// Whether a descriptor is the context's own.
     fn is_own(&self, fd: c_int) -> bool {
-        self.told.get(&fd).is_some_and(|told| told.wsi.kind.get() == Kind::Attention)
+        self.told.get(fd as usize).is_some_and(|told| told.wsi.kind.get() == Kind::Attention)
     }
 
     fn told(&mut self, fd: c_int) -> Option<&mut Told> {
-        self.told.get_mut(&fd).filter(|told| !told.deleted)
+        self.told.get_mut(fd as usize).filter(|told| !told.deleted)
     }
 }
 
@@ -109,7 +109,8 @@ impl Ctx {
     fn watch(&self, fd: c_int, events: c_short) {
         self.watches.borrow_mut().watch(fd, events);
         let conn = self.with(|connections| connections.by_fd(fd)).flatten();
-        let told = self.watches.borrow().told.get(&fd).map(|t| (t.wsi.conn.get(), t.deleted));
+        let told =
+            self.watches.borrow().told.get(fd as usize).map(|t| (t.wsi.conn.get(), t.deleted));
         match told {
             Some((_, false)) => self.tell(fd, events),
             Some((told, true)) if told == conn && conn.is_some() => {} // it is ending
@@ -143,7 +144,7 @@ impl Ctx {
             return; // nor will it be told of its end
         }
         let told = Told { events, wsi: Rc::clone(wsi), deleted: false };
-        self.watches.borrow_mut().told.insert(fd, told);
+        self.watches.borrow_mut().told.insert(fd as usize, told);
         self.call_poll(wsi, Reason::AddPollFd, &Shift { fd, events, before: 0, after: events });
     }
 
@@ -214,7 +215,7 @@ impl Ctx {
     pub(crate) fn tell_all_deleted(&self, wsi: &Wsi) {
         let watches = self.watches.borrow();
         let own = watches.told.iter().filter(|(_, told)| told.wsi.handle == wsi.handle);
-        let fds: Vec<c_int> = own.map(|(&fd, _)| fd).collect();
+        let fds: Vec<c_int> = own.map(|(fd, _)| fd as c_int).collect();
         drop(watches);
         fds.into_iter().for_each(|fd| self.tell_fd_deleted(wsi, fd));
     }
@@ -233,10 +234,10 @@ impl Ctx {
     /// A descriptor that Sockeye will close: whatever has not been said about it is said now.
     fn forget(&self, fd: c_int) {
         self.watches.borrow_mut().forget(fd);
-        let wsi = self.watches.borrow().told.get(&fd).map(|told| Rc::clone(&told.wsi));
+        let wsi = self.watches.borrow().told.get(fd as usize).map(|told| Rc::clone(&told.wsi));
         let Some(wsi) = wsi else { return };
         self.tell_fd_deleted(&wsi, fd);
-        self.watches.borrow_mut().told.remove(&fd);
+        self.watches.borrow_mut().told.remove(fd as usize);
         let now = wsi.conn.get().and_then(|conn| self.with(|all| all.fd(conn)).flatten());
         if wsi.kind.get() == Kind::Connecting || now.is_some_and(|now| now != fd) {
             return; // a client's: one of several addresses that it tries
@@ -249,10 +250,10 @@ impl Ctx {
     /// Everything that is watched, listeners first, as the program was told.
     pub(crate) fn told_all(&self) -> Vec<Rc<Wsi>> {
         let watches = self.watches.borrow();
-        let told = watches.told.values().filter(|told| !told.deleted);
-        let mut all: Vec<Rc<Wsi>> = told.map(|told| Rc::clone(&told.wsi)).collect();
-        all.sort_unstable_by_key(|wsi| (wsi.kind.get() != Kind::Listener, wsi.fd.get()));
-        all
+        let all: Vec<&Told> = watches.told.values().filter(|told| !told.deleted).collect();
+        let listens = |told: &&&Told| told.wsi.kind.get() == Kind::Listener;
+        let (first, then) = (all.iter().filter(listens), all.iter().filter(|t| !listens(t)));
+        first.chain(then).map(|told| Rc::clone(&told.wsi)).collect()
     }
 
     /// Tells protocol 0 of a change: up to 1.23 with the descriptor as `in` and the events as
@@ -367,7 +368,7 @@ fn service_fd(ctx: &Ctx, poll: *mut pollfd) -> c_int {
         return report(ctx.tick());
     };
     let pollfd { fd, revents, .. } = *passed;
-    if !ctx.watches.borrow().places.contains_key(&fd) {
+    if ctx.watches.borrow().places.get(fd as usize).is_none() {
         return 0;
     }
     if ctx.level >= Level::V123 {

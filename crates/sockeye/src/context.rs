@@ -375,7 +375,7 @@ impl Context<External> {
         if fd == self.attention.as_fd().as_raw_fd() {
             self.heed()?;
             self.engine.tick();
-        } else if let Some(&id) = self.engine.core.state.get_mut().watched.get(&fd) {
+        } else if let Some(&id) = self.engine.core.state.get_mut().watched.get(fd as usize) {
             self.engine.ready(id, readiness);
         } else if let Some(index) = self.engine.listeners.position(fd) {
             self.engine.listeners.accept(index, self.engine.core.state.get_mut());

@@ -64,6 +64,8 @@ mod context;
 mod cork;
 mod daemon;
 mod deadlines;
+#[doc(hidden)] // the C library's too
+pub mod dense;
 mod detail;
 mod dispatch;
 mod drain;
@@ -94,6 +96,7 @@ mod slots;
 mod state;
 pub mod systemd;
 mod tcp;
+mod timers;
 pub mod tls;
 mod transport;
 mod watch;

@@ -6,6 +6,7 @@
 //! that a program that does not ask for these lines holds nothing for them.
 
 use crate::connect::ConnectError;
+use crate::dense::Dense;
 use crate::log::{self, Field, Levels, Value};
 use crate::message::{By, Cause, Closed};
 use crate::slots::{ConnId, Flags, UNBOUND};
@@ -13,7 +14,6 @@ use crate::state::State;
 use crate::tls::TlsError;
 use sockeye_proto::handshake::Refusal;
 use sockeye_sys::Address;
-use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 use std::time::Duration;
@@ -29,7 +29,8 @@ pub(crate) struct Lines {
     ended: Quota,
     refused: Quota,
     paused: Quota,
-    noted: HashMap<u32, Noted>,
+    /// By slot.
+    noted: Dense<Noted>,
 }
 
 /// What is known of a connection from its beginning.
@@ -120,19 +121,19 @@ impl Quota {
 impl Lines {
     pub(crate) fn new(ended: u32, refused: u32) -> Self {
         let [ended, refused, paused] = [ended, refused, PAUSE_LINES].map(Quota::new);
-        Self { ended, refused, paused, noted: HashMap::new() }
+        Self { ended, refused, paused, noted: Dense::new() }
     }
 
     /// A connection begins.
     pub(crate) fn note(&mut self, id: ConnId, began: u64) {
         if log::is_on(Levels::INFO) {
-            self.noted.insert(id.index, Noted { peer: None, began });
+            self.noted.insert(id.index as usize, Noted { peer: None, began });
         }
     }
 
     /// Its peer is known.
     pub(crate) fn note_peer(&mut self, id: ConnId, peer: &Address) {
-        if let Some(noted) = self.noted.get_mut(&id.index) {
+        if let Some(noted) = self.noted.get_mut(id.index as usize) {
             noted.peer = Some(peer.clone());
         }
     }
@@ -140,7 +141,7 @@ impl Lines {
     /// It is gone.
     pub(crate) fn forget(&mut self, id: ConnId) {
         if !self.noted.is_empty() {
-            self.noted.remove(&id.index);
+            self.noted.remove(id.index as usize);
         }
     }
 
@@ -281,7 +282,7 @@ impl State {
             return None;
         }
         let slot = self.slots.get(id)?;
-        let noted = self.lines.noted.get(&id.index);
+        let noted = self.lines.noted.get(id.index as usize);
         let peer = noted.and_then(|noted| noted.peer.clone());
         let peer = peer.or_else(|| sockeye_sys::peer_addr(slot.fd()?).ok());
         let of_slot = Duration::from_millis(self.millis().wrapping_sub(slot.began).into());

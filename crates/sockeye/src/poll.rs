@@ -22,12 +22,12 @@ impl State {
         if let Some(fd) = self.forgotten.get(self.announced) {
             let fd = fd.as_raw_fd();
             self.announced += 1;
-            self.watched.remove(&fd);
+            self.watched.remove(fd as usize);
             return Some(Change::Forget(fd));
         }
         let (id, interest, _) = self.pop_changed()?;
         let fd = self.raw_fd(id)?;
-        self.watched.insert(fd, id);
+        self.watched.insert(fd as usize, id);
         Some(Change::Watch(fd, interest))
     }
 

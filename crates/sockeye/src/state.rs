@@ -5,6 +5,7 @@ use crate::config::Limits;
 use crate::conn::Phase;
 use crate::connect::Links;
 use crate::cork::Cork;
+use crate::dense::Dense;
 use crate::drain::Drain;
 use crate::handle::Inbox;
 use crate::handshake::Verdict;
@@ -16,11 +17,12 @@ use crate::resolve::Resolver;
 use crate::sealed::Sealing;
 use crate::slots::{ConnId, Flags, NIL, Slot, Slots, UNBOUND};
 use crate::tcp::TcpOptions;
+use crate::timers::Timers;
 use crate::wheel::{Deadline, Wheel};
 use sockeye_proto::{DeflateOptions, Deflaters, Inflaters, Rules};
 use sockeye_sys::Interest;
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -55,8 +57,8 @@ pub(crate) struct Doom {
 pub(crate) struct State {
     pub(crate) slots: Slots,
     pub(crate) wheel: Wheel,
-    /// User timers: nanoseconds of loop time, then the slot. One per connection at most.
-    pub(crate) timers: BTreeSet<(u64, u32)>,
+    /// User timers, one per connection at most.
+    pub(crate) timers: Timers,
     /// Open connections by registration.
     pub(crate) members: Vec<Vec<u32>>,
     /// The turn's gathered output, and whose turn it is.
@@ -81,7 +83,7 @@ pub(crate) struct State {
     /// How many of `forgotten` have been announced: those may be closed.
     pub(crate) announced: usize,
     /// What an external loop watches for which connection.
-    pub(crate) watched: HashMap<RawFd, ConnId>,
+    pub(crate) watched: Dense<ConnId>,
     pub(crate) limits: Limits,
     pub(crate) tcp: TcpOptions,
     pub(crate) keys: MaskKeys,
@@ -133,7 +135,7 @@ impl State {
         Self {
             slots: Slots::new(),
             wheel: Wheel::new(),
-            timers: BTreeSet::new(),
+            timers: Timers::default(),
             members: vec![Vec::new(); protocols],
             cork: Cork::new(),
             turn: None,
@@ -147,7 +149,7 @@ impl State {
             changed: Vec::new(),
             forgotten: VecDeque::new(),
             announced: 0,
-            watched: HashMap::new(),
+            watched: Dense::new(),
             limits,
             tcp: TcpOptions::default(),
             keys: MaskKeys::new(),
@@ -269,26 +271,24 @@ impl State {
         let at = after
             .map(|after| nanos.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)));
         let Some(slot) = self.slots.get_mut(id) else { return };
-        let old = slot.cold.as_mut().and_then(|cold| cold.timer.take());
         if let Some(at) = at {
             slot.cold().timer = Some(at);
-            self.timers.insert((at, id.index));
-        }
-        if let Some(old) = old
-            && at != Some(old)
+            self.timers.set(id.index, at);
+        } else if let Some(cold) = &mut slot.cold
+            && cold.timer.take().is_some()
         {
-            self.timers.remove(&(old, id.index));
+            self.timers.remove(id.index);
         }
     }
 
     /// The timer that has run out longest ago, taken off.
     pub(crate) fn pop_timer(&mut self) -> Option<ConnId> {
         let now = self.nanos();
-        let &(at, index) = self.timers.first()?;
+        let (at, index) = self.timers.first()?;
         if at > now {
             return None;
         }
-        self.timers.pop_first();
+        self.timers.remove(index);
         let slot = self.slots.at_mut(index);
         if let Some(cold) = &mut slot.cold {
             cold.timer = None;
@@ -419,7 +419,7 @@ impl State {
         const MILLI: u64 = 1_000_000;
         let wheel = self.wheel.next(self.millis);
         let wheel = wheel.map(|ms| (self.nanos / MILLI + u64::from(ms)).saturating_mul(MILLI));
-        let timer = self.timers.first().map(|&(at, _)| at);
+        let timer = self.timers.first().map(|(at, _)| at);
         let drain = self.draining.as_ref().map(|drain| drain.next());
         [wheel, timer, self.lines.due(), drain].into_iter().flatten().min()
     }

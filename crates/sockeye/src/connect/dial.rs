@@ -276,7 +276,9 @@ impl State {
     fn attempt_won(&mut self, id: ConnId, attempt: ConnId) {
         let winner = self.slots.at_mut(attempt.index);
         let (fd, registered) = (winner.fd.take(), winner.registered);
-        if let Some(watched) = fd.as_ref().and_then(|fd| self.watched.get_mut(&fd.as_raw_fd())) {
+        if let Some(watched) =
+            fd.as_ref().and_then(|fd| self.watched.get_mut(fd.as_raw_fd() as usize))
+        {
             *watched = id;
         }
         let Some(slot) = self.slots.get_mut(id) else { return };
@@ -323,7 +325,7 @@ impl State {
 
     /// The connection that a watched descriptor is of, or is tried for.
     pub(crate) fn by_fd(&self, fd: RawFd) -> Option<ConnId> {
-        let id = *self.watched.get(&fd)?;
+        let id = *self.watched.get(fd as usize)?;
         Some(self.attempt_of(id).unwrap_or(id))
     }
 

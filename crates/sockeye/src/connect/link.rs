@@ -5,12 +5,12 @@
 
 use super::reconnect::{self, Count, Reconnect};
 use super::{Connect, ConnectError};
+use crate::dense::Dense;
 use crate::engine::Engine;
 use crate::log::note;
 use crate::message::Closed;
 use crate::slots::ConnId;
 use crate::state::{ProtocolId, State};
-use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -83,10 +83,11 @@ pub enum Retry {
     Never,
 }
 
-/// The links there are, by the id of the connection that each has at present.
+/// The links there are.
 #[derive(Default)]
 pub(crate) struct Links {
-    links: HashMap<ConnId, Box<Link>>,
+    /// By slot: the connection that each has at present, and the link.
+    links: Dense<(ConnId, Box<Link>)>,
     begun: u64,
 }
 
@@ -119,17 +120,28 @@ impl Links {
             since: None,
             last: None,
         };
-        self.links.insert(id, Box::new(link));
+        self.insert(id, Box::new(link));
     }
 
     /// The link that a connection belongs to.
     pub(crate) fn of(&self, id: ConnId) -> Option<LinkId> {
-        self.links.get(&id).map(|link| link.id)
+        let (at, link) = self.links.get(id.index as usize)?;
+        (*at == id).then_some(link.id)
+    }
+
+    fn insert(&mut self, id: ConnId, link: Box<Link>) {
+        self.links.insert(id.index as usize, (id, link));
+    }
+
+    fn remove(&mut self, id: ConnId) -> Option<Box<Link>> {
+        let at = id.index as usize;
+        self.links.get(at).filter(|(of, _)| *of == id)?;
+        self.links.remove(at).map(|(_, link)| link)
     }
 
     /// The connection that a link has at present.
     pub(crate) fn at(&self, link: LinkId) -> Option<ConnId> {
-        self.links.iter().find(|(_, other)| other.id == link).map(|(&id, _)| id)
+        self.links.values().find(|(_, other)| other.id == link).map(|(id, _)| *id)
     }
 }
 
@@ -162,19 +174,19 @@ impl Engine {
     /// A connection is open: tells so of its link, if it has one.
     pub(crate) fn link_is_up(&mut self, id: ConnId) {
         if self.core.state.get_mut().links.links.is_empty() {
-            return; // nothing to hash an id for
+            return;
         }
         let (protocol, at) = self.at(id);
         let state = self.core.state.get_mut();
         let now = state.nanos();
         // Out of the state while the callback runs; it has the same id afterwards.
-        let Some(mut link) = state.links.links.remove(&id) else { return };
+        let Some(mut link) = state.links.remove(id) else { return };
         link.since = Some(now);
         let (opened, failures) = (link.opened, link.count.failures());
         link.opened += 1;
         let last = link.last.clone();
         let up = LinkUp { link: link.id, opened, failures, last: last.as_deref() };
-        state.links.links.insert(id, link);
+        state.links.insert(id, link);
         let action = self.services[protocol].link_up(&self.core, at, &up);
         self.act(id, action);
     }
@@ -187,7 +199,7 @@ impl Engine {
         }
         let (protocol, _) = self.at(id);
         let state = self.core.state.get_mut();
-        let mut link = state.links.links.remove(&id)?;
+        let mut link = state.links.remove(id)?;
         let plan = state.plan(&mut link, &why);
         let (opened, failures) = (link.opened, link.count.failures());
         let outage = Outage { link: link.id, id, why, opened, failures, plan };
@@ -207,7 +219,7 @@ impl Engine {
         let Some(Redial { link, after }) = redial else { return };
         match self.core.dial(&link.connect, link.protocol, Some(after)) {
             Ok(id) => {
-                self.core.state.get_mut().links.links.insert(id, link);
+                self.core.state.get_mut().links.insert(id, link);
             }
             // It could be done before: only the system can be short of something.
             Err(error) => note!(ERR, "a link is given up: {error}"),
