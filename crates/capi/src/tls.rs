@@ -85,7 +85,8 @@ impl Wanted {
 
     /// What a listener speaks TLS with, if it does. Asks the program for more CAs.
     pub(crate) fn server(&self, ctx: &Ctx) -> Result<Option<ServerTls>, String> {
-        let Some((chain, key)) = &self.files else { return Ok(None) };
+        let files = self.files.as_ref().filter(|_| cfg!(feature = "tls"));
+        let Some((chain, key)) = files else { return Ok(None) };
         let mut builder = ServerTls::builder().certificate(Certificate::from_files(chain, key));
         if let Some(list) = &self.ciphers {
             builder = builder.ciphers(list.clone());

@@ -22,7 +22,7 @@ pub(crate) use size::{run_size, step as size_step};
 /// The profile of the workspace's `Cargo.toml` it is built in.
 const PROFILE: &str = "capi";
 /// Functions with a frame pointer: the tables that say how to unwind them are a fifth smaller.
-const FRAMES: &str = "build.rustflags = [\"-Cforce-frame-pointers=yes\"]";
+const FRAMES: &str = "-Cforce-frame-pointers=yes";
 /// What programs that are linked with it ask the loader for. libwebsockets has counted from 0 to
 /// some 20 (3 in February 2013, 17 in Debian 12), each number with structs of its own, and goes on
 /// counting: no number of its would be ours for long, and no binary of its would be served well.
@@ -44,7 +44,8 @@ struct Built {
 /// Builds the library in its profile.
 fn build(place: &Place, tls: bool) -> Result<Built, String> {
     let mut cargo = place.cargo(&["rustc", "--package", "sockeye-capi", "--lib"]);
-    cargo.args(["--profile", PROFILE, "--config", FRAMES]);
+    let flags: Vec<String> = [FRAMES.to_owned()].into_iter().chain(short_paths()).collect();
+    cargo.args(["--profile", PROFILE, "--config", &format!("build.rustflags = {flags:?}")]);
     if !tls {
         cargo.arg("--no-default-features");
     }
@@ -52,6 +53,15 @@ fn build(place: &Place, tls: bool) -> Result<Built, String> {
     run(cargo, LIMIT, place.verbose)?;
     let dir = place.target.join(PROFILE);
     Ok(Built { shared: dir.join("libwebsockets.so"), archive: dir.join("libwebsockets.a") })
+}
+
+/// Has messages of panics name files of other crates without where they lie on this machine.
+fn short_paths() -> Vec<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let dirs = registries.into_iter().flatten().flatten().map(|entry| entry.path());
+    dirs.map(|dir| format!("--remap-path-prefix={}/=", dir.display())).collect()
 }
 
 /// The step that installs the library without TLS and has programs find it in every way.
