@@ -18,7 +18,7 @@ use std::process::ExitCode;
 type Operation = fn(u32);
 
 /// Every operation by name: what its size is counts as part of it.
-const OPERATIONS: [(&str, Operation); 17] = [
+const OPERATIONS: [(&str, Operation); 18] = [
     ("mask-16k", bytes::mask),
     ("frame-in-20", bytes::frame_in_20),
     ("frame-in-1k-text", bytes::frame_in_1k_text),
@@ -36,6 +36,7 @@ const OPERATIONS: [(&str, Operation); 17] = [
     ("echo-20x16", served::echo_20x16),
     ("echo-1k-deflate", served::echo_1k_deflate),
     ("broadcast-100x16", served::broadcast),
+    ("publish-16x100x16", served::publish),
 ];
 
 fn main() -> ExitCode {

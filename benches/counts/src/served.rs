@@ -3,7 +3,8 @@
 
 use crate::bytes::{REQUEST, frame, json};
 use sockeye::{
-    Action, Conn, Context, DeflateOptions, Handshake, Key, Message, Protocol, Reject, Shared,
+    Action, Conn, Context, DeflateOptions, Handshake, Key, Message, Permit, Protocol, Reject,
+    Shared,
 };
 use sockeye_proto::{Deflaters, Opcode, RSV1};
 use std::io::{Read, Write};
@@ -31,19 +32,53 @@ impl Protocol for Echo {
     }
 }
 
+/// Sends the same messages to everybody who is to write.
+struct Publish(Vec<Shared>);
+
+impl Protocol for Publish {
+    type Session = ();
+    type Notice = ();
+
+    fn name(&self) -> &str {
+        "publish"
+    }
+
+    fn upgrade(&mut self, _: &Handshake<'_>) -> Result<(), Reject> {
+        Ok(())
+    }
+
+    fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action {
+        Action::Continue
+    }
+
+    fn writable(&mut self, _: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
+        let mut permit = Some(permit);
+        for message in &self.0 {
+            permit = permit.and_then(|permit| permit.send_shared(message));
+        }
+        Action::Continue
+    }
+}
+
 /// A context that listens, and for which no time passes.
-struct Served {
+struct Served<P> {
     context: Context,
-    key: Key<Echo>,
+    key: Key<P>,
     place: PathBuf,
 }
 
-impl Served {
-    fn new(compression: bool) -> Self {
+impl Served<Echo> {
+    fn echo(compression: bool) -> Self {
+        Self::new(Echo, compression)
+    }
+}
+
+impl<P: Protocol> Served<P> {
+    fn new(protocol: P, compression: bool) -> Self {
         let began = Instant::now();
         let options = compression.then(DeflateOptions::default);
         let mut builder = Context::builder().compression(options).clock(move || began);
-        let key = builder.register(Echo);
+        let key = builder.register(protocol);
         let mut context = builder.build().expect("a context");
         let place = std::env::temp_dir().join(format!("sockeye-counts-{}", std::process::id()));
         let listener = UnixListener::bind(&place).expect("a socket in the temporary directory");
@@ -69,7 +104,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl<P> Drop for Served<P> {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.place); // it would do no harm
     }
@@ -86,7 +121,7 @@ pub(crate) fn handshake_deflate(times: u32) {
 }
 
 fn shake_hands(times: u32, compression: bool) {
-    let mut served = Served::new(compression);
+    let mut served = Served::echo(compression);
     for _ in 0..times {
         drop(served.client());
         served.turn();
@@ -115,7 +150,7 @@ pub(crate) fn echo_1k_deflate(times: u32) {
 }
 
 fn echo(times: u32, compression: bool, request: &[u8], answer: usize) {
-    let mut served = Served::new(compression);
+    let mut served = Served::echo(compression);
     let mut client = served.client();
     let mut echo = vec![0; answer];
     for _ in 0..times {
@@ -129,7 +164,7 @@ fn echo(times: u32, compression: bool, request: &[u8], answer: usize) {
 
 /// One message of 100 bytes to sixteen receivers.
 pub(crate) fn broadcast(times: u32) {
-    let mut served = Served::new(false);
+    let mut served = Served::echo(false);
     let mut clients: Vec<UnixStream> = (0..16).map(|_| served.client()).collect();
     let mut got = [0; 102];
     for _ in 0..times {
@@ -141,6 +176,21 @@ pub(crate) fn broadcast(times: u32) {
         served.turn();
         for client in &mut clients {
             client.read_exact(&mut got).expect("the message");
+        }
+    }
+}
+
+/// Sixteen messages of 100 bytes to each of sixteen receivers, which leave in one send for each.
+pub(crate) fn publish(times: u32) {
+    let message = Shared::new(&[7_u8; 100][..]);
+    let mut served = Served::new(Publish(vec![message; 16]), false);
+    let mut clients: Vec<UnixStream> = (0..16).map(|_| served.client()).collect();
+    let mut got = [0; 16 * 102];
+    for _ in 0..times {
+        served.context.connections().request_writable_all(served.key.id());
+        served.turn();
+        for client in &mut clients {
+            client.read_exact(&mut got).expect("the messages");
         }
     }
 }

@@ -100,7 +100,10 @@ impl<'b> RequestHead<'b> {
     /// The path, without the query. `*` for `OPTIONS *`; empty for `CONNECT`.
     pub fn path(&self) -> &'b str {
         let origin_form = self.origin_form();
-        let path = origin_form.split_once('?').map_or(origin_form, |(path, _)| path);
+        let path = match memchr::memchr(b'?', origin_form.as_bytes()) {
+            Some(at) => &origin_form[..at],
+            None => origin_form,
+        };
         if path.is_empty() && self.method != "CONNECT" { "/" } else { path }
     }
 

@@ -51,7 +51,9 @@ impl<'b> Headers<'b> {
 
     /// Whether such a list has the token among its elements, compared without case.
     pub fn contains_token(&self, name: &str, token: &str) -> bool {
-        self.list(name).any(|element| element.eq_ignore_ascii_case(token))
+        let token = token.as_bytes();
+        let mut all = self.get_all(name);
+        all.any(|value| ListItems::new(value).any(|item| item.eq_ignore_ascii_case(token)))
     }
 
     /// All fields.
