@@ -1,173 +1,41 @@
-//! Compressing and inflating messages (RFC 7692 §7.2), over zlib-rs.
+//! Compressing messages (RFC 7692 §7.2.1).
 
+use super::encoder::Encoder;
 use super::negotiate::DeflateOptions;
-use super::{Corrupt, Inflate};
-use std::fmt;
-use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
-/// What every sync-flushed block ends with: taken off by the sender, put back by the receiver.
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-
-/// Inflated bytes are handed on in pieces of this size, so that a bomb is noticed as it grows.
-const PIECE: usize = 16 << 10;
-
-/// Why inflating stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InflateError<E> {
-    /// Not a DEFLATE stream.
-    Corrupt,
-    /// The taker of the bytes refused them.
-    Refused(E),
-}
-
-/// One end of a compressed stream: inflates messages, each in any number of pieces.
-pub(crate) struct Inflater {
-    inner: Inflate,
-}
-
-impl fmt::Debug for Inflater {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Inflater")
-    }
-}
-
-impl Inflater {
-    fn new() -> Self {
-        Self { inner: Inflate::new() }
-    }
-
-    /// Forgets the window.
-    pub(crate) fn reset(&mut self) {
-        self.inner.reset();
-    }
-
-    /// Inflates a piece of a message, handing what comes out to `take`; `last` ends the message.
-    pub(crate) fn inflate<E>(
-        &mut self,
-        piece: &[u8],
-        last: bool,
-        scratch: &mut [u8],
-        mut take: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), InflateError<E>> {
-        self.feed(piece, scratch, &mut take)?;
-        if last { self.feed(&TAIL, scratch, &mut take) } else { Ok(()) }
-    }
-
-    fn feed<E>(
-        &mut self,
-        mut input: &[u8],
-        scratch: &mut [u8],
-        take: &mut impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), InflateError<E>> {
-        loop {
-            // A block with BFINAL ends the stream, not the message (§7.2.3.4).
-            let written = self.inner.run(&mut input, scratch);
-            let written = written.map_err(|Corrupt| InflateError::Corrupt)?;
-            take(&scratch[..written]).map_err(InflateError::Refused)?;
-            // With room left in the output, the input is used up.
-            if written < scratch.len() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// The inflaters of all connections whose peers keep no context: one, and one more for each
-/// message that has begun and not ended.
-pub struct Inflaters {
-    spare: Option<Box<Inflater>>,
-    /// Where inflated bytes come out; made with the first compressed message.
-    pub(crate) scratch: Vec<u8>,
-}
-
-impl Inflaters {
-    /// Without any: they are made when needed.
-    pub const fn new() -> Self {
-        Self { spare: None, scratch: Vec::new() }
-    }
-
-    /// An inflater with an empty window.
-    pub(crate) fn take(&mut self) -> Box<Inflater> {
-        if self.scratch.is_empty() {
-            self.scratch = vec![0; PIECE];
-        }
-        self.spare.take().unwrap_or_else(|| Box::new(Inflater::new()))
-    }
-
-    /// Gives an inflater back; all but one are freed.
-    pub(crate) fn give_back(&mut self, mut inflater: Box<Inflater>) {
-        inflater.reset();
-        self.spare = Some(inflater);
-    }
-}
-
-impl Default for Inflaters {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for Inflaters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inflaters").field("spare", &self.spare.is_some()).finish_non_exhaustive()
-    }
-}
-
-/// A compressor: one of [`Deflaters`].
+/// A compressor with a window of its own, which each message may refer to.
+#[derive(Debug)]
 pub struct Deflater {
-    inner: Deflate,
+    encoder: Encoder,
+    window_bits: u8,
+    history: History,
 }
 
 impl Deflater {
     /// A compressor of this window, 9 to 15 bits; others are brought into that range.
     pub fn new(options: &DeflateOptions, window_bits: u8) -> Self {
-        let options = options.in_range();
-        let config = DeflateConfig {
-            level: options.level.into(),
-            window_bits: -i32::from(window_bits.clamp(9, 15)),
-            mem_level: options.memory_level.into(),
-            ..DeflateConfig::default()
-        };
-        Self { inner: Deflate::new_with_config(config) }
+        let window_bits = window_bits.clamp(9, 15);
+        Self { encoder: Encoder::new(options), window_bits, history: History::new() }
     }
 
     /// Compresses a whole message into the front of `out`, which grows as needed, and returns its
-    /// length. `None` if the compressor fails, which it is not known to do.
-    pub fn compress(&mut self, mut payload: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-        let mut len = 0;
-        loop {
-            let room = payload.len() / 2 + 1024;
-            if out.len() < len + room {
-                out.resize(len + room, 0);
-            }
-            let (read, written) = (self.inner.total_in(), self.inner.total_out());
-            self.inner.compress(payload, &mut out[len..], DeflateFlush::SyncFlush).ok()?;
-            payload = &payload[(self.inner.total_in() - read) as usize..];
-            len += (self.inner.total_out() - written) as usize;
-            if payload.is_empty() && len < out.len() {
-                break;
-            }
-        }
-        out[..len].ends_with(&TAIL).then(|| len - TAIL.len())
+    /// length.
+    pub fn compress(&mut self, payload: &[u8], out: &mut Vec<u8>) -> usize {
+        let len = self.encoder.compress(&self.history.bytes, payload, self.window_bits, out);
+        self.history.note(payload, 1 << self.window_bits);
+        len
     }
 
     /// Forgets the window.
     pub fn reset(&mut self) {
-        self.inner.reset();
-    }
-}
-
-impl fmt::Debug for Deflater {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Deflater")
+        self.history = History::new();
     }
 }
 
 /// What a connection that keeps its context was sent compressed, as far back as messages may refer
 /// to it: that much of the peer's window.
 ///
-/// A compressor of its own would know the same, and hold a hundred times as much: the compressors
-/// are shared, and shown this before each message.
+/// The compressor is shared, and shown this before each message.
 #[derive(Debug, Default)]
 pub struct History {
     bytes: Vec<u8>,
@@ -189,34 +57,25 @@ impl History {
     }
 }
 
-/// The compressors of all connections: one for each size of window, and one for small messages.
+/// The compressor of all connections, and where it writes to.
 #[derive(Debug)]
 pub struct Deflaters {
     options: DeflateOptions,
-    by_window: [Option<Box<Deflater>>; 16],
-    /// Clears a sixth of what the one of a full window clears for each message.
-    small: Option<Box<Deflater>>,
+    encoder: Encoder,
     out: Vec<u8>,
 }
-
-/// Messages of at most so many bytes fill neither a window of 2^[`SMALL_WINDOW`] nor the tables of
-/// [`SMALL_MEMORY`], which end a block at 2,047 symbols: what they are compressed to is the same as
-/// with more.
-const SMALL: usize = 2046;
-const SMALL_WINDOW: u8 = 12;
-const SMALL_MEMORY: u8 = 5;
 
 /// What the output buffer may keep between messages.
 const KEEP: usize = 256 << 10;
 
 impl Deflaters {
-    /// Without any: they are made when needed.
+    /// One that has no tables yet: they are made when needed.
     pub fn new(options: &DeflateOptions) -> Self {
         let options = options.in_range();
-        Self { options, by_window: Default::default(), small: None, out: Vec::new() }
+        Self { encoder: Encoder::new(&options), options, out: Vec::new() }
     }
 
-    /// The options they compress by.
+    /// The options it compresses by.
     pub fn options(&self) -> &DeflateOptions {
         &self.options
     }
@@ -235,83 +94,24 @@ impl Deflaters {
         if self.out.len() > KEEP {
             self.out = Vec::new();
         }
+        let before = history.as_ref().map_or(&[][..], |history| &history.bytes);
+        let window_bits = window_bits.clamp(9, 15);
+        let len = self.encoder.compress(before, payload, window_bits, &mut self.out);
         // What has not become shorter need not be sent: nobody remembers it.
-        let most = if self.options.threshold == 0 { usize::MAX } else { payload.len() - 1 };
-        let (shared, out) = self.shared(window_bits, payload.len());
-        if let Some(history) = &history
-            && !history.bytes.is_empty()
-        {
-            shared.inner.set_dictionary(&history.bytes).ok()?;
+        if len >= payload.len() && self.options.threshold > 0 {
+            return None;
         }
-        let len = shared.compress(payload, out).filter(|len| *len <= most)?;
         if let Some(history) = history {
             history.note(payload, self.options.history);
         }
         Some(&self.out[..len])
-    }
-
-    /// A compressor without a past for a message of so many bytes, and where it writes to.
-    fn shared(&mut self, window_bits: u8, len: usize) -> (&mut Deflater, &mut Vec<u8>) {
-        let window_bits = window_bits.clamp(9, 15);
-        let options = &self.options;
-        let is_small = len <= SMALL && window_bits >= SMALL_WINDOW;
-        let shared = if is_small && options.memory_level >= SMALL_MEMORY {
-            let options = || DeflateOptions { memory_level: SMALL_MEMORY, ..options.clone() };
-            self.small.get_or_insert_with(|| Box::new(Deflater::new(&options(), SMALL_WINDOW)))
-        } else {
-            self.by_window[usize::from(window_bits)]
-                .get_or_insert_with(|| Box::new(Deflater::new(options, window_bits)))
-        };
-        shared.reset();
-        (shared, &mut self.out)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn inflate(inflater: &mut Inflater, data: &[u8], step: usize) -> Result<Vec<u8>, &'static str> {
-        let (mut out, mut scratch) = (Vec::new(), vec![0; 512]);
-        let mut pieces = data.chunks(step).peekable();
-        while let Some(piece) = pieces.next() {
-            let last = pieces.peek().is_none();
-            let take = |bytes: &[u8]| {
-                out.extend_from_slice(bytes);
-                if out.len() > 1 << 20 { Err(()) } else { Ok(()) }
-            };
-            inflater.inflate(piece, last, &mut scratch, take).map_err(|error| match error {
-                InflateError::Corrupt => "corrupt",
-                InflateError::Refused(()) => "refused",
-            })?;
-        }
-        Ok(out)
-    }
-
-    #[test]
-    fn the_examples_of_rfc_7692_inflate() {
-        let examples: [&[u8]; 3] = [
-            &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
-            &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00],
-            &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00], // BFINAL
-        ];
-        for example in examples {
-            for step in 1..=example.len() {
-                let mut inflater = Inflater::new();
-                assert_eq!(
-                    inflate(&mut inflater, example, step).unwrap(),
-                    b"Hello",
-                    "{example:x?}"
-                );
-            }
-        }
-        let mut inflater = Inflater::new();
-        assert_eq!(inflate(&mut inflater, examples[0], 7).unwrap(), b"Hello");
-        let again = [0xf2, 0x00, 0x11, 0x00, 0x00]; // refers to the window of the first
-        assert_eq!(inflate(&mut inflater, &again, 2).unwrap(), b"Hello");
-        inflater.reset();
-        assert_eq!(inflate(&mut inflater, &again, 2), Err("corrupt"));
-    }
+    use crate::deflate::inflater::{Inflater, inflate};
 
     #[test]
     fn what_is_compressed_inflates_with_and_without_context() {
@@ -384,19 +184,18 @@ mod tests {
     }
 
     #[test]
-    fn small_messages_are_compressed_to_what_a_full_window_makes_of_them() {
+    fn what_was_compressed_before_changes_nothing() {
         let all = DeflateOptions { threshold: 0, ..DeflateOptions::default() };
         for level in 1..=9 {
             let options = DeflateOptions { level, ..all.clone() };
-            let mut full = Deflater::new(&options, 15);
-            let mut shared = Deflaters::new(&options);
-            let sizes = (1..60).chain((60..SMALL - 9).step_by(131)).chain(SMALL - 9..SMALL + 9);
-            for message in sizes.flat_map(|len| [words(len), noise(len)]) {
-                let mut out = Vec::new();
-                full.reset();
-                let len = full.compress(&message, &mut out).unwrap();
-                let small = shared.compress(15, None, &message).unwrap();
-                assert!(*small == out[..len], "level {level}, {} bytes", message.len());
+            let mut used = Deflaters::new(&options);
+            let mut sizes: Vec<usize> = (1..40).chain((40..5000).step_by(331)).collect();
+            sizes.extend([40_000, 3, 70_000, 700]);
+            for message in sizes.into_iter().flat_map(|len| [words(len), noise(len)]) {
+                let mut fresh = Deflaters::new(&options);
+                let fresh = fresh.compress(15, None, &message).unwrap();
+                let small = used.compress(15, None, &message).unwrap();
+                assert!(small == fresh, "level {level}, {} bytes", message.len());
             }
         }
     }

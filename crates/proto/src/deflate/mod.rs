@@ -2,18 +2,33 @@
 //!
 //! Without context takeover, which is the default, connections keep nothing between messages:
 //! all of them share one [`Deflaters`] and one [`Inflaters`].
+//!
+//! ```text
+//! message ──► matcher ──► block ──► huffman, header ──► bits
+//!             finds what  literals  codes, and how      the frame's
+//!             came before, matches  they are told       payload
+//!             ╰──────────── encoder ─────────────────────────╯
+//! ```
 
+mod bits;
+mod block;
 mod codec;
+mod encoder;
+mod header;
+mod huffman;
 #[cfg(any(not(feature = "zlib"), test))]
 mod inflate;
+mod inflater;
+mod matcher;
 mod negotiate;
 #[cfg(feature = "zlib")]
 mod zlib;
 
-pub use codec::{Deflater, Deflaters, History, Inflaters};
+pub use codec::{Deflater, Deflaters, History};
+pub use inflater::Inflaters;
 pub use negotiate::{BadExtension, DeflateAgreed, DeflateOptions};
 
-pub(crate) use codec::{InflateError, Inflater};
+pub(crate) use inflater::{InflateError, Inflater};
 
 #[cfg(not(feature = "zlib"))]
 use inflate::Inflate;

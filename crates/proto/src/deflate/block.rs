@@ -1,0 +1,310 @@
+//! Blocks: literals and matches, and how they are written (RFC 1951 §3.2.3 to §3.2.7).
+
+use super::bits::BitWriter;
+use super::header::Header;
+use super::huffman::{Codes, LONGEST, SYMBOLS};
+use super::matcher::Match;
+
+/// Distances have so many symbols.
+pub(super) const DISTANCES: usize = 30;
+/// What ends a block.
+const END: usize = 256;
+
+/// Literals and matches that follow each other.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// A literal is itself; a match is its length from the 16th bit on, and its distance.
+    tokens: Vec<u32>,
+    /// How often each symbol comes.
+    literals: [u32; SYMBOLS],
+    distances: [u32; DISTANCES],
+    /// How many bytes they stand for.
+    bytes: usize,
+}
+
+impl Block {
+    pub(super) fn new() -> Self {
+        let (literals, distances) = ([0; SYMBOLS], [0; DISTANCES]);
+        Self { tokens: Vec::new(), literals, distances, bytes: 0 }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.tokens.clear();
+        (self.literals, self.distances, self.bytes) = ([0; SYMBOLS], [0; DISTANCES], 0);
+    }
+
+    /// How many literals and matches there are.
+    pub(super) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether a match is likely to take fewer bits than its bytes do as literals, by what there is
+    /// so far. Digits often come cheaper than the distance to where the same ones stand.
+    pub(super) fn pays(&self, found: Match, bytes: &[u8]) -> bool {
+        const LONG: usize = 8;
+        /// Before anything is known, so many symbols are as likely as each other.
+        const KNOWN: u32 = 32;
+        /// Bits for the distance besides those behind its code, and one for the doubt.
+        const DISTANCE: u64 = 7;
+        if bytes.len() > LONG {
+            return true;
+        }
+        let all = log2(self.tokens.len() as u32 + KNOWN);
+        let bits = |symbol: usize| {
+            all - self.literals.get(symbol).map_or(0, |count| log2(count + 1).min(all))
+        };
+        let literals: u64 = bytes.iter().map(|byte| bits(usize::from(*byte))).sum();
+        let distance = DISTANCE + u64::from((found.distance as u32 | 1).ilog2());
+        literals > bits(length_symbol(found.len)) + (distance << 12)
+    }
+
+    /// It stands for so many bytes more.
+    pub(super) fn covers(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    #[inline(always)]
+    pub(super) fn literal(&mut self, byte: u8) {
+        self.tokens.push(u32::from(byte));
+        self.literals[usize::from(byte)] += 1;
+    }
+
+    #[inline(always)]
+    pub(super) fn matching(&mut self, found: Match) {
+        self.tokens.push((found.len as u32) << 16 | found.distance as u32);
+        if let Some(count) = self.literals.get_mut(length_symbol(found.len)) {
+            *count += 1;
+        }
+        if let Some(count) = self.distances.get_mut(distance_symbol(found.distance).0) {
+            *count += 1;
+        }
+    }
+
+    /// Takes what another one holds behind its own.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.tokens.extend_from_slice(&other.tokens);
+        for (own, more) in self.literals.iter_mut().zip(&other.literals) {
+            *own += more;
+        }
+        for (own, more) in self.distances.iter_mut().zip(&other.distances) {
+            *own += more;
+        }
+        self.bytes += other.bytes;
+    }
+
+    /// About how many bits it takes with codes of its own, together with another one.
+    pub(super) fn estimate(&self, other: Option<&Self>) -> u64 {
+        match other {
+            Some(other) => {
+                entropy(self.literals.iter().zip(&other.literals).map(|(one, two)| one + two))
+                    + entropy(self.distances.iter().zip(&other.distances).map(|(a, b)| a + b))
+            }
+            None => {
+                entropy(self.literals.iter().copied()) + entropy(self.distances.iter().copied())
+            }
+        }
+    }
+
+    /// Bits of the lengths and distances that no code stands for.
+    fn extra_bits(&self) -> usize {
+        let lengths = self.literals[END + 1..].iter().zip(&LENGTH_EXTRA);
+        let lengths = lengths.map(|(&count, &extra)| count as usize * usize::from(extra));
+        let distances = self.distances.iter().enumerate();
+        let distances = distances.map(|(at, &count)| count as usize * (at / 2).saturating_sub(1));
+        lengths.sum::<usize>() + distances.sum::<usize>()
+    }
+}
+
+/// The entropy of symbols that come so often, all of them together, in bits.
+fn entropy(frequencies: impl Iterator<Item = u32>) -> u64 {
+    let (mut all, mut sum) = (0_u64, 0_u64);
+    for frequency in frequencies.filter(|frequency| *frequency > 0) {
+        all += u64::from(frequency);
+        sum += u64::from(frequency) * log2(frequency);
+    }
+    (all * log2(all.max(1) as u32)).saturating_sub(sum) >> 12
+}
+
+/// The logarithm of a number above 0, in units of 2^-12, to about a hundredth.
+fn log2(number: u32) -> u64 {
+    let whole = u64::from(number.ilog2());
+    let rest = (u64::from(number) << 12 >> whole) - 4096;
+    whole << 12 | (rest + ((rest * (4096 - rest) * 1409) >> 24)).min(4095)
+}
+
+/// Writes the blocks of a message.
+pub(super) struct BlockWriter<'w> {
+    bits: BitWriter<'w>,
+    /// Bytes that go out as they are, together with those that follow.
+    stored: usize,
+}
+
+/// The codes of a block.
+#[derive(Debug)]
+pub(super) struct BlockCodes {
+    literals: Codes<SYMBOLS>,
+    distances: Codes<DISTANCES>,
+}
+
+/// What begins a stored block takes up to so many bits.
+const STORED_HEAD: usize = 3 + 7 + 32;
+/// The most bytes of a stored block.
+const STORED_MOST: usize = 0xffff;
+
+impl<'w> BlockWriter<'w> {
+    pub(super) fn new(out: &'w mut Vec<u8>) -> Self {
+        Self { bits: BitWriter::new(out), stored: 0 }
+    }
+
+    /// Writes a block in the shortest way; `before` are the bytes up to its end.
+    pub(super) fn write(&mut self, block: &mut Block, own: &mut BlockCodes, before: &[u8]) {
+        block.literals[END] = 1;
+        let extra = block.extra_bits();
+        let own_bits = own.literals.build(&block.literals, LONGEST)
+            + own.distances.build(&block.distances, LONGEST)
+            + extra;
+        let header = Header::new(&own.literals, &own.distances);
+        let dynamic = 3 + header.bits() + own_bits;
+        let fixed = 3 + fixed_bits(block) + extra;
+        let compressed = dynamic.min(fixed);
+        // Behind a stored block more is stored without a head of its own; beginning anew costs one.
+        let (stored, slack) = match self.stored {
+            0 => (block.bytes * 8 + STORED_HEAD, 0),
+            _ => (block.bytes * 8, STORED_HEAD),
+        };
+        if compressed + slack >= stored {
+            self.stored += block.bytes;
+            return;
+        }
+        self.store(&before[..before.len() - block.bytes]);
+        if fixed <= dynamic {
+            self.bits.put(0b010, 3);
+            self.tokens(block, &BlockCodes::fixed(), fixed);
+        } else {
+            self.bits.put(0b100, 3);
+            header.write(&mut self.bits);
+            self.tokens(block, own, dynamic);
+        }
+    }
+
+    /// Stores what is to be stored, the last of `before`.
+    pub(super) fn store(&mut self, before: &[u8]) {
+        let bytes = &before[before.len() - self.stored..];
+        for piece in bytes.chunks(STORED_MOST) {
+            self.bits.put(0, 3);
+            self.bits.put(0, self.bits.to_boundary());
+            let len = piece.len() as u64;
+            self.bits.put(len | (len ^ 0xffff) << 16, 32);
+            self.bits.bytes(piece);
+        }
+        self.stored = 0;
+    }
+
+    /// Ends the message as RFC 7692 §7.2.1 has it: the head of an empty stored block, the rest of
+    /// which is not sent. Returns how many bytes were written.
+    pub(super) fn finish(mut self) -> usize {
+        self.bits.put(0, 3);
+        self.bits.finish()
+    }
+
+    fn tokens(&mut self, block: &Block, codes: &BlockCodes, bits: usize) {
+        self.bits.run(bits, |mut run| {
+            for &token in &block.tokens {
+                if token < 256 {
+                    let (code, count) = codes.literals.get(token as usize);
+                    run.put(code, count);
+                    continue;
+                }
+                let (len, distance) = ((token >> 16) as usize, (token & 0xffff) as usize);
+                let symbol = length_symbol(len);
+                let (code, count) = codes.literals.get(symbol);
+                let (base, extra) = LENGTHS[(symbol - END - 1) & 31];
+                let rest = (len as u64).wrapping_sub(u64::from(base));
+                let (all, total) = (code | rest << (count & 63), count + u32::from(extra));
+                let (symbol, extra) = distance_symbol(distance);
+                let (code, count) = codes.distances.get(symbol);
+                let rest = (distance as u64).wrapping_sub(1) & !(u64::MAX << (extra & 63));
+                let behind = code | rest << (count & 63);
+                run.put(all | behind << (total & 63), total + count + extra);
+            }
+            let (code, count) = codes.literals.get(END);
+            run.put(code, count);
+            run
+        });
+    }
+}
+
+impl BlockCodes {
+    pub(super) const fn new() -> Self {
+        Self { literals: Codes::new(), distances: Codes::new() }
+    }
+
+    /// Those that need not be told (§3.2.6).
+    fn fixed() -> Self {
+        let literals = std::array::from_fn(|symbol| match symbol {
+            144..256 => 9,
+            256..280 => 7,
+            _ => 8,
+        });
+        Self { literals: Codes::of(literals), distances: Codes::of([5; DISTANCES]) }
+    }
+}
+
+/// Bits of the codes, if they are the fixed ones.
+fn fixed_bits(block: &Block) -> usize {
+    let sum = |range: std::ops::Range<usize>| {
+        block.literals[range].iter().fold(0_u32, |sum, count| sum.wrapping_add(*count)) as usize
+    };
+    let distances = block.distances.iter().fold(0_u32, |sum, count| sum.wrapping_add(*count));
+    8 * sum(0..144)
+        + 9 * sum(144..256)
+        + 7 * sum(256..280)
+        + 8 * sum(280..SYMBOLS)
+        + 5 * distances as usize
+}
+
+/// The bits behind each length symbol.
+const LENGTH_EXTRA: [u8; 29] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
+
+/// The shortest match of each length symbol, and the bits behind it.
+const LENGTHS: [(u16, u8); 32] = {
+    let (mut lengths, mut at, mut base) = ([(0, 0); 32], 0, 3);
+    while at < 28 {
+        lengths[at] = (base, LENGTH_EXTRA[at]);
+        base += 1 << LENGTH_EXTRA[at];
+        at += 1;
+    }
+    lengths[28] = (258, 0); // would have been the last of the one before
+    lengths
+};
+
+/// The symbol of each length from 3 on, less 257.
+const LENGTH_SYMBOLS: [u8; 256] = {
+    let (mut symbols, mut at) = ([0; 256], 0);
+    while at < 29 {
+        let (mut len, last) = (LENGTHS[at].0, LENGTHS[at].0 + (1 << LENGTHS[at].1));
+        while len < last && len <= 258 {
+            symbols[len as usize - 3] = at as u8;
+            len += 1;
+        }
+        at += 1;
+    }
+    symbols
+};
+
+#[inline(always)]
+fn length_symbol(len: usize) -> usize {
+    END + 1 + usize::from(LENGTH_SYMBOLS[len.wrapping_sub(3) & 255])
+}
+
+/// The symbol of a distance, and how many of its bits are behind it.
+#[inline(always)]
+fn distance_symbol(distance: usize) -> (usize, u32) {
+    let less = (distance as u32).wrapping_sub(1);
+    if less < 4 {
+        return (less as usize, 0);
+    }
+    let extra = 30 - less.leading_zeros();
+    ((2 * extra + (less >> extra)) as usize, extra)
+}

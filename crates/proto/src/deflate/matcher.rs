@@ -1,0 +1,213 @@
+//! Finding what came before: chains of the places where the same four bytes stand.
+//!
+//! Places are numbered through from message to message, so that what a message has left in the
+//! tables is too old for the next one, and nothing has to be cleared:
+//!
+//! ```text
+//! message 1             message 2          message 3
+//! 1 ················ 900 901 ········ 1500 1501 ···     until the numbers are used up
+//!                                          base         older places are nowhere
+//! ```
+
+/// The longest match (RFC 1951 §3.2.5).
+pub(super) const LONGEST_MATCH: usize = 258;
+/// Matches of fewer bytes are not looked for.
+pub(super) const SHORTEST_MATCH: usize = 4;
+
+/// The numbers begin anew, in cleared tables, before data that would go beyond this.
+const LAST_PLACE: u32 = 1 << 31;
+
+/// So many bytes that stand somewhere before, so far back; 0 bytes are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Match {
+    pub(super) len: usize,
+    pub(super) distance: usize,
+}
+
+/// How hard to look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Search {
+    /// So many places are looked at.
+    pub(super) depth: u32,
+    /// A match of so many bytes ends the search.
+    pub(super) enough: usize,
+}
+
+/// The tables: as large as the largest data needs that was looked at.
+#[derive(Debug)]
+pub(super) struct Matcher {
+    /// The last place of each hash; 0 is nowhere.
+    last: Vec<u32>,
+    /// From each place in the window, how far it is back to the one before it in its chain.
+    back: Vec<u16>,
+    /// The most bits that a hash may have.
+    hash_bits: u32,
+    /// Where the data begins, and where data that comes after it will.
+    base: u32,
+    next: u32,
+    /// Of the data: how many bits of a hash count, and how far back matches may be.
+    bits: u32,
+    window: usize,
+}
+
+impl Matcher {
+    pub(super) fn new(hash_bits: u32) -> Self {
+        Self { last: vec![], back: vec![], hash_bits, base: 1, next: 1, bits: 0, window: 0 }
+    }
+
+    /// There will be data of so many bytes, less than [`LAST_PLACE`]: whatever was seen is past.
+    pub(super) fn begin(&mut self, len: usize, window: usize) {
+        // A table about as large as the data: what is needed for small data stays near.
+        self.bits = (usize::BITS - len.leading_zeros()).clamp(8, self.hash_bits);
+        self.window = window;
+        if self.last.len() < 1 << self.bits {
+            self.last = vec![0; 1 << self.bits];
+        }
+        let ring = len.clamp(256, window.max(256)).next_power_of_two();
+        if self.back.len() < ring {
+            self.back = vec![0; ring];
+        }
+        if self.next + len as u32 > LAST_PLACE {
+            self.last.fill(0);
+            self.next = 1;
+        }
+        self.base = self.next;
+        self.next += len as u32;
+    }
+
+    /// Looks at the data from its byte `from` on.
+    pub(super) fn look<'l>(&'l mut self, data: &'l [u8], from: usize) -> Finder<'l> {
+        Finder {
+            data,
+            ring: self.back.len() - 1,
+            last: &mut self.last,
+            back: &mut self.back,
+            base: self.base + from as u32,
+            shift: 32 - self.bits,
+            window: self.window as u32,
+        }
+    }
+}
+
+/// A [`Matcher`] and its data.
+pub(super) struct Finder<'l> {
+    data: &'l [u8],
+    last: &'l mut [u32],
+    back: &'l mut [u16],
+    /// The length of `back`, a power of 2, less one.
+    ring: usize,
+    base: u32,
+    shift: u32,
+    window: u32,
+}
+
+impl<'l> Finder<'l> {
+    pub(super) fn data(&self) -> &'l [u8] {
+        self.data
+    }
+
+    /// Notes that these bytes are `at`; the place before it in its chain.
+    #[inline(always)]
+    fn note(&mut self, four: u32, at: usize) -> u32 {
+        let hash = four.wrapping_mul(0x9e37_79b1) >> (self.shift & 31);
+        let Some(last) = self.last.get_mut(hash as usize) else { return 0 };
+        let place = self.base.wrapping_add(at as u32);
+        let before = std::mem::replace(last, place);
+        if let Some(back) = self.back.get_mut(place as usize & self.ring) {
+            // 65,535 is farther than any window.
+            *back = place.wrapping_sub(before).min(0xffff) as u16;
+        }
+        before
+    }
+
+    /// Notes these places without looking for what is like them.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, from: usize, to: usize) {
+        let Some(bytes) = self.data.get(from..self.data.len().min(to + 3)) else { return };
+        for (at, four) in bytes.windows(4).enumerate() {
+            let Some(four) = four.first_chunk() else { return };
+            self.note(u32::from_le_bytes(*four), from.wrapping_add(at));
+        }
+    }
+
+    /// Notes the place `at`, and finds the longest match there of more than `over` bytes, at least
+    /// [`SHORTEST_MATCH`]; of those as long the nearest.
+    #[inline(always)]
+    pub(super) fn find(&mut self, at: usize, over: usize, search: Search) -> Match {
+        let Some(begin) = four(self.data, at) else { return Match::default() };
+        let place = self.note(begin, at);
+        let here = self.base.wrapping_add(at as u32);
+        let lowest = self.base.max(here.saturating_sub(self.window));
+        if place < lowest {
+            return Match::default();
+        }
+        self.follow(at, place, lowest, over.max(SHORTEST_MATCH - 1), search)
+    }
+
+    /// Goes along a chain from `place` down to the `lowest`.
+    #[inline(never)]
+    fn follow(
+        &self,
+        at: usize,
+        mut place: u32,
+        lowest: u32,
+        mut len: usize,
+        search: Search,
+    ) -> Match {
+        let data = self.data;
+        let room = data.len().wrapping_sub(at).min(LONGEST_MATCH);
+        let mut distance = 0;
+        // Longer matches have the byte behind the longest so far, and those before it.
+        let mut skip = len.wrapping_sub(3);
+        let Some(mut end) = four(data, at.wrapping_add(skip)) else { return Match::default() };
+        for _ in 0..search.depth {
+            let other = place.wrapping_sub(self.base) as usize;
+            if four(data, other.wrapping_add(skip)) == Some(end) {
+                let found = same(data, other, at, room);
+                if found > len {
+                    (len, distance) = (found, at.wrapping_sub(other));
+                    skip = len.wrapping_sub(3);
+                    let Some(next) = four(data, at.wrapping_add(skip)) else { break };
+                    end = next;
+                    if len >= search.enough {
+                        break;
+                    }
+                }
+            }
+            let Some(back) = self.back.get(place as usize & self.ring) else { break };
+            let Some(before) = place.checked_sub(u32::from(*back)) else { break };
+            if before < lowest {
+                break;
+            }
+            place = before;
+        }
+        if distance > 0 { Match { len, distance } } else { Match::default() }
+    }
+}
+
+#[inline(always)]
+fn four(data: &[u8], at: usize) -> Option<u32> {
+    data.get(at..)?.first_chunk().map(|four| u32::from_le_bytes(*four))
+}
+
+/// How many bytes are the same from `one` and from `two` on, up to `most`.
+#[inline(always)]
+fn same(data: &[u8], one: usize, two: usize, most: usize) -> usize {
+    let Some((mut one, mut two)) = data.get(one..).zip(data.get(two..)) else { return 0 };
+    let mut len = 0_usize;
+    while let Some(((ones, one_rest), (twos, two_rest))) =
+        one.split_first_chunk().zip(two.split_first_chunk())
+    {
+        let differ = u64::from_le_bytes(*ones) ^ u64::from_le_bytes(*twos);
+        if differ != 0 {
+            return len.wrapping_add((differ.trailing_zeros() >> 3) as usize).min(most);
+        }
+        len = len.wrapping_add(8);
+        if len >= most {
+            return most;
+        }
+        (one, two) = (one_rest, two_rest);
+    }
+    let rest = one.iter().zip(two).take_while(|(a, b)| a == b).count();
+    len.wrapping_add(rest).min(most)
+}
