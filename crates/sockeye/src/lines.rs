@@ -15,6 +15,7 @@ use crate::tls::TlsError;
 use sockeye_proto::handshake::Refusal;
 use sockeye_sys::Address;
 use std::fmt;
+use std::io;
 use std::mem;
 use std::time::Duration;
 
@@ -24,11 +25,15 @@ const SECOND: u64 = 1_000_000_000;
 /// Lines per second about pauses in accepting: one says all, as long as it lasts.
 const PAUSE_LINES: u32 = 1;
 
+/// Lines per second about TCP options that sockets do not take: what one lacks, all lack.
+const TCP_LINES: u32 = 1;
+
 /// The lines of this second, and what they need to know of connections.
 pub(crate) struct Lines {
     ended: Quota,
     refused: Quota,
     paused: Quota,
+    tcp: Quota,
     /// By slot.
     noted: Dense<Noted>,
 }
@@ -48,6 +53,8 @@ enum Kind {
     Refused,
     /// Accepting has paused: at the limit each connection that ends can make it begin anew.
     Paused,
+    /// A socket does not take its TCP options.
+    Tcp,
 }
 
 impl Kind {
@@ -55,7 +62,7 @@ impl Kind {
         match self {
             Self::Ended => Levels::INFO,
             Self::Refused => Levels::NOTICE,
-            Self::Paused => Levels::WARN,
+            Self::Paused | Self::Tcp => Levels::WARN,
         }
     }
 
@@ -64,6 +71,7 @@ impl Kind {
             Self::Ended => "ended",
             Self::Refused => "refused",
             Self::Paused => "paused",
+            Self::Tcp => "tcp",
         }
     }
 
@@ -72,6 +80,7 @@ impl Kind {
             Self::Ended => "ended connections",
             Self::Refused => "refused connections",
             Self::Paused => "pauses in accepting",
+            Self::Tcp => "refused TCP options",
         }
     }
 }
@@ -120,8 +129,9 @@ impl Quota {
 
 impl Lines {
     pub(crate) fn new(ended: u32, refused: u32) -> Self {
-        let [ended, refused, paused] = [ended, refused, PAUSE_LINES].map(Quota::new);
-        Self { ended, refused, paused, noted: Dense::new() }
+        let quotas = [ended, refused, PAUSE_LINES, TCP_LINES].map(Quota::new);
+        let [ended, refused, paused, tcp] = quotas;
+        Self { ended, refused, paused, tcp, noted: Dense::new() }
     }
 
     /// A connection begins.
@@ -147,7 +157,7 @@ impl Lines {
 
     /// Says how many lines were withheld, if their second is over.
     pub(crate) fn tick(&mut self, now: u64) {
-        for kind in [Kind::Ended, Kind::Refused, Kind::Paused] {
+        for kind in [Kind::Ended, Kind::Refused, Kind::Paused, Kind::Tcp] {
             let withheld = self.quota(kind).end(now);
             if withheld > 0 {
                 let (name, about) = (kind.name(), kind.about());
@@ -162,7 +172,8 @@ impl Lines {
 
     /// Nanoseconds of loop time at which [`tick`](Self::tick) has something to say.
     pub(crate) fn due(&self) -> Option<u64> {
-        [&self.ended, &self.refused, &self.paused].into_iter().filter_map(Quota::due).min()
+        let all = [&self.ended, &self.refused, &self.paused, &self.tcp];
+        all.into_iter().filter_map(Quota::due).min()
     }
 
     fn quota(&mut self, kind: Kind) -> &mut Quota {
@@ -170,6 +181,7 @@ impl Lines {
             Kind::Ended => &mut self.ended,
             Kind::Refused => &mut self.refused,
             Kind::Paused => &mut self.paused,
+            Kind::Tcp => &mut self.tcp,
         }
     }
 
@@ -272,6 +284,17 @@ impl State {
         let now = self.nanos();
         if self.lines.may_say(Kind::Paused, now) {
             log::emit(Levels::WARN, format_args!("accepting pauses: {why}"));
+        }
+    }
+
+    /// A socket goes without the TCP options that were asked for.
+    pub(crate) fn log_tcp_refused(&mut self, error: &io::Error) {
+        let now = self.nanos();
+        if self.lines.may_say(Kind::Tcp, now) {
+            log::emit(
+                Levels::WARN,
+                format_args!("a socket does not take its TCP options: {error}"),
+            );
         }
     }
 

@@ -114,7 +114,7 @@ impl Listeners {
             return state.log_filtered(peer);
         }
         if !self.list[index].is_prepared {
-            state.tcp.apply(fd.as_fd());
+            state.set_tcp_options(fd.as_fd());
         }
         let id = state.begin_connection(fd);
         state.lines.note_peer(id, peer);
@@ -209,7 +209,7 @@ impl State {
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "no room for a connection"));
         }
         sockeye_sys::set_nonblocking(fd.as_fd(), true)?;
-        self.tcp.apply(fd.as_fd());
+        self.set_tcp_options(fd.as_fd());
         Ok(self.begin_connection(fd))
     }
 }

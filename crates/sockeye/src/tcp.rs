@@ -1,6 +1,7 @@
 //! What the socket of every connection is told about TCP.
 
 use crate::log::note;
+use crate::state::State;
 use sockeye_sys::TcpKeepalive;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -35,24 +36,30 @@ impl TcpOptions {
     /// Tells a socket that will listen, where those it accepts take over what it was told: a
     /// system call less for each connection.
     pub(crate) fn prepare(&self, fd: BorrowedFd<'_>) {
-        if sockeye_sys::ACCEPT_INHERITS_OPTIONS {
-            self.apply(fd);
+        if sockeye_sys::ACCEPT_INHERITS_OPTIONS
+            && let Some(error) = self.refused_by(fd)
+        {
+            note!(WARN, "a listening socket does not take its TCP options: {error}");
         }
     }
 
-    /// Tells a new socket.
-    pub(crate) fn apply(&self, fd: BorrowedFd<'_>) {
+    /// Tells a new socket; what is the matter with an option that it does not take.
+    fn refused_by(&self, fd: BorrowedFd<'_>) -> Option<io::Error> {
         // Not fatal: without it, small messages are slower.
         let _ = sockeye_sys::set_nodelay(fd, true);
-        let keepalive = self.keepalive.iter().map(|k| sockeye_sys::set_keepalive(fd, Some(k)));
-        let timeout = self.user_timeout.iter().map(|&t| sockeye_sys::set_user_timeout(fd, t));
-        for result in keepalive.chain(timeout) {
-            match result {
-                Err(error) if error.kind() != io::ErrorKind::Unsupported => {
-                    note!(WARN, "a socket does not take its TCP options: {error}");
-                }
-                Ok(()) | Err(_) => {} // a Unix socket has none, and needs none
-            }
+        let keepalive = self.keepalive.map(|k| sockeye_sys::set_keepalive(fd, Some(&k)));
+        let timeout = self.user_timeout.map(|t| sockeye_sys::set_user_timeout(fd, t));
+        let mut refused = [keepalive, timeout].into_iter().flatten().filter_map(Result::err);
+        // A Unix socket has none, and needs none.
+        refused.find(|error| error.kind() != io::ErrorKind::Unsupported)
+    }
+}
+
+impl State {
+    /// Tells the socket of a new connection. That one does not take it is not fatal.
+    pub(crate) fn set_tcp_options(&mut self, fd: BorrowedFd<'_>) {
+        if let Some(error) = self.tcp.refused_by(fd) {
+            self.log_tcp_refused(&error);
         }
     }
 }

@@ -102,7 +102,7 @@ impl Core {
         sockeye_sys::set_nonblocking(socket.as_fd(), true).map_err(lost)?;
         let mut state = self.admit(connect, protocol, false)?;
         let Dial { ask, .. } = state.prepare(connect, protocol)?;
-        state.tcp.apply(socket.as_fd());
+        state.set_tcp_options(socket.as_fd());
         let id = state.insert(Phase::Draining, Some(socket));
         let slot = state.slots.at_mut(id.index);
         slot.flags.set(Flags::CLIENT);
@@ -234,7 +234,7 @@ impl State {
             {
                 // Both outcomes make the socket writable, which `attempt_ended` waits for.
                 Ok((fd, _)) => {
-                    self.tcp.apply(fd.as_fd());
+                    self.set_tcp_options(fd.as_fd());
                     let attempt = self.insert_attempt(id, Some(fd));
                     if let Some(newest) = newest {
                         self.set_timer(newest, None);

@@ -5,11 +5,11 @@ use crate::play::{Play, Trace};
 use crate::site::Site;
 use crate::world::{Host, Mode, World, in_every_mode};
 use sockeye::log::{self, Levels, Record, Value};
-use sockeye::{Action, CloseCode, Connect, Context, Limits, Response};
+use sockeye::{Action, CloseCode, Connect, Context, Limits, Response, TcpKeepalive};
 use sockeye_testkit::{Clock, Frame, Peer, accept_upgrade, upgrade_request};
 use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Once;
 use std::time::Duration;
@@ -332,6 +332,24 @@ fn connections_that_come_and_go_at_the_limit_are_one_line_a_second() {
         let lines = texts(Levels::WARN);
         let counts = |line: &String| line.ends_with("lines about pauses in accepting suppressed");
         assert!(lines.first().is_some_and(counts), "{lines:?}");
+    });
+}
+
+#[test]
+fn sockets_that_do_not_take_their_tcp_options_are_one_line_a_second() {
+    in_every_mode(|mode| {
+        listen();
+        let builder = Context::builder().protocol(Play::new(&Trace::default()));
+        let world = World::new(mode, builder.tcp_keepalive(TcpKeepalive::default()));
+        let no_socket = || OwnedFd::from(std::io::pipe().expect("a pipe").0);
+        for _ in 0..5 {
+            world.connections(|all| all.adopt(no_socket())).expect("it is taken over");
+        }
+        let line = only(Levels::WARN);
+        assert!(line.text.starts_with("a socket does not take its TCP options: "), "{}", line.text);
+        world.wind(Duration::from_secs(1));
+        let lines = texts(Levels::WARN);
+        assert_eq!(lines, ["4 more lines about refused TCP options suppressed"]);
     });
 }
 
