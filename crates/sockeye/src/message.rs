@@ -186,6 +186,10 @@ pub enum Action {
     Continue,
     /// It is closed by the closing handshake, with this code and reason (§7 of RFC 6455). The
     /// reason is cut at 123 bytes.
+    ///
+    /// What the peer sends until its own Close frame comes is read and dropped, though §1.4 lets
+    /// it be delivered: the callback has decided that nothing more is to be said, and can answer
+    /// nothing. Who wants a last word from the peer asks for it in a message, and closes then.
     Close(CloseCode, Cow<'static, str>),
     /// It ends at once, without a Close frame.
     Abort,

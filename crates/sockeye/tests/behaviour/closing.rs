@@ -500,3 +500,20 @@ fn nothing_follows_a_close_that_a_callback_began_by_asking() {
         peer.close_answer(1000, "");
     });
 }
+
+#[test]
+fn what_comes_between_our_close_and_the_peers_is_dropped() {
+    in_every_mode(|mode| {
+        let (world, trace) = echo(mode);
+        let mut peer = world.client();
+        let _ = world.connections(|all| to_all(all, close_it));
+        peer.expect_close(1001);
+        trace.take();
+        let late = [Frame::text("late"), Frame::ping(b"late"), Frame::binary([1])];
+        peer.send_frames(&late);
+        peer.send_frame(&Frame::close(1001, ""));
+        peer.expect_eof();
+        world.until("closed", || trace.count("closed") == 1);
+        assert_eq!(trace.take().len(), 1, "nothing but the end");
+    });
+}
