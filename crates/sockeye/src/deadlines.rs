@@ -37,6 +37,8 @@ impl Engine {
                 self.connect_failed(id, error);
             }
             Deadline::Handshake if is_waiting => {
+                self.upgrade_abandoned(id);
+                let state = self.core.state.get_mut();
                 state.refuse(id, &crate::Reject::later().into_refusal());
             }
             Deadline::Handshake => self.request_timed_out(id, limit),

@@ -299,6 +299,14 @@ impl Engine {
         }
     }
 
+    /// Nobody waits any more for the answer to a handshake that was put off: its protocol is told.
+    pub(crate) fn upgrade_abandoned(&mut self, id: ConnId) {
+        let slot = self.core.state.get_mut().slots.at_mut(id.index);
+        let Phase::Waiting(waiting) = &slot.phase else { return };
+        let protocol = usize::from(waiting.protocol.0);
+        self.services[protocol].upgrade_abandoned(&self.core, id);
+    }
+
     /// The handshake is done in either role. If its end was asked for in `upgrade`, `closed` is
     /// all that follows.
     pub(crate) fn open(

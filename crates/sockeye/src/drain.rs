@@ -137,6 +137,8 @@ impl Engine {
     fn refuse_waiting(&mut self, id: ConnId) {
         let state = self.core.state.get_mut();
         if state.begin_turn(id) {
+            self.upgrade_abandoned(id);
+            let state = self.core.state.get_mut();
             state.refuse(id, &Refusal::new(503, "The server is shutting down."));
             self.end_turn(id);
         }

@@ -469,8 +469,12 @@ impl Engine {
                 self.websocket_ended(id, by, cause);
                 self.core.state.get_mut().remove(id);
             }
-            Kind::Request | Kind::Exchange | Kind::Waiting => {
+            Kind::Request | Kind::Exchange => {
                 self.http_ended(id);
+                self.core.state.get_mut().remove_for(id, Some(&(by, cause)));
+            }
+            Kind::Waiting => {
+                self.upgrade_abandoned(id);
                 self.core.state.get_mut().remove_for(id, Some(&(by, cause)));
             }
             Kind::Draining => self.core.state.get_mut().remove_for(id, Some(&(by, cause))),

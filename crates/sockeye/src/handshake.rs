@@ -162,8 +162,10 @@ impl Reject {
     }
 
     /// Not a rejection yet: the answer comes by [`Connections::accept`] or
-    /// [`Connections::reject`], within [`Limits::handshake`](crate::Limits::handshake). On a client
-    /// it is a rejection.
+    /// [`Connections::reject`], within [`Limits::handshake`](crate::Limits::handshake). If the
+    /// client leaves before, or time runs out,
+    /// [`upgrade_abandoned`](crate::Protocol::upgrade_abandoned) tells. On a client it is a
+    /// rejection.
     pub fn later() -> Self {
         Self { later: true, ..Self::new(503, "There was no answer in time.") }
     }

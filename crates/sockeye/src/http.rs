@@ -82,7 +82,8 @@ pub enum Answer {
     /// Read the body first; it goes to [`Http::body`].
     Body,
     /// The answer comes later, by [`Connections::respond`], within
-    /// [`Limits::exchange`](crate::Limits::exchange).
+    /// [`Limits::exchange`](crate::Limits::exchange). A client that leaves before, or says no more
+    /// without having sent another request, ends the connection: [`Http::closed`] tells.
     Later,
     /// The answer is written by hand, with [`Connections::send_raw`], in the handler's own time
     /// and under no deadline; what the peer sends next is read as a request as soon as nothing of
@@ -303,6 +304,12 @@ pub(crate) enum Reply {
 impl Exchange {
     pub(crate) fn reads_body(&self) -> bool {
         self.wants_body && !self.body_done
+    }
+
+    /// Whether the whole request is there and its answer was put off: input is read, and kept, only
+    /// so that the client's leaving is noticed.
+    pub(crate) fn is_put_off(&self) -> bool {
+        self.reply == Reply::Awaited && self.body_done
     }
 
     /// Whether the next request may be read beside this answer, which is written by hand.

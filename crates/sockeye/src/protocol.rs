@@ -125,6 +125,13 @@ pub trait Protocol: 'static {
         Retry::AsPlanned
     }
 
+    /// A handshake whose answer was put off with [`Reject::later`] has ended without one: the
+    /// client has left, the deadline has passed, or the context shuts down. `id` means nobody now;
+    /// what was kept under it can be forgotten, and work begun for it be stopped.
+    fn upgrade_abandoned(&mut self, connections: Connections<'_>, id: ConnId) {
+        let _ = (connections, id);
+    }
+
     /// A connection that [`Connections::connect`] began did not come about.
     fn connect_failed(&mut self, connections: Connections<'_>, id: ConnId, error: ConnectError) {
         let _ = (connections, id, error);

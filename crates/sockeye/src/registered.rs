@@ -30,6 +30,7 @@ pub(crate) trait Service {
     fn timer(&mut self, core: &Core, at: At) -> Action;
     fn notified(&mut self, core: &Core, notice: Box<dyn Any + Send>);
     fn closed(&mut self, core: &Core, at: At, closed: Closed);
+    fn upgrade_abandoned(&mut self, core: &Core, id: ConnId);
     fn connect_failed(&mut self, core: &Core, id: ConnId, error: ConnectError);
     fn link_up(&mut self, core: &Core, at: At, up: &LinkUp<'_>) -> Action;
     fn link_down(&mut self, core: &Core, outage: &Outage<'_>) -> Retry;
@@ -127,6 +128,12 @@ impl<P: Protocol> Service for Registered<P> {
         core.callback("link_down", Some(self.id), Some(outage.id), || {
             self.protocol.link_down(Connections::new(core), outage)
         })
+    }
+
+    fn upgrade_abandoned(&mut self, core: &Core, id: ConnId) {
+        core.callback("upgrade_abandoned", Some(self.id), Some(id), || {
+            self.protocol.upgrade_abandoned(Connections::new(core), id);
+        });
     }
 
     fn connect_failed(&mut self, core: &Core, id: ConnId, error: ConnectError) {

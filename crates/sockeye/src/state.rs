@@ -456,9 +456,11 @@ impl Slot {
             Phase::Tunnel(_) | Phase::Answer(_) | Phase::Request(_) => true,
             Phase::Draining => !self.flags.has(Flags::EOF),
             Phase::Exchange(exchange) => {
-                exchange.reads_body() || exchange.takes_next(self.queued(), self.flags)
+                exchange.reads_body()
+                    || exchange.is_put_off()
+                    || exchange.takes_next(self.queued(), self.flags)
             }
-            Phase::Waiting(_) => false,
+            Phase::Waiting(_) => true, // what comes is kept, and its end is noticed
             Phase::WebSocket(ws) => ws.closing.is_some() || !self.holds_back(),
         }
     }

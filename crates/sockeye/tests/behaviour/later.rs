@@ -4,7 +4,8 @@ use crate::http::{ask, get};
 use crate::play::{Play, Trace};
 use crate::site::Site;
 use crate::world::{Mode, World, in_every_mode};
-use sockeye::{Action, CloseCode, ConnId, Context, Key, MessageKind, Reject};
+use rustix::net::sockopt;
+use sockeye::{Action, Answer, CloseCode, ConnId, Context, Key, MessageKind, Reject};
 use sockeye_testkit::{Frame, upgrade_request};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -81,7 +82,46 @@ fn a_handshake_after_a_request_that_is_never_answered_ends_once() {
         peer.expect_eof();
         server.world.connections(|all| all.accept(server.key, id, 7));
         server.world.pump();
-        assert_eq!(server.trace.take(), ["request GET /x", "sent", "http closed"]);
+        assert_eq!(server.trace.take(), ["request GET /x", "sent", "http closed", "abandoned"]);
+    });
+}
+
+#[test]
+fn a_client_that_leaves_before_its_answer_is_noticed_and_the_application_is_told() {
+    in_every_mode(|mode| {
+        let server = Patient::new(mode);
+        for reset in [false, true] {
+            let mut peer = server.world.peer();
+            peer.send(upgrade_request("/", &[]));
+            let id = server.next();
+            if reset {
+                let at_once = Some(Duration::ZERO);
+                sockopt::set_socket_linger(peer.stream(), at_once).expect("its socket");
+            }
+            drop(peer);
+            server.world.until_connections(0);
+            assert_eq!(server.trace.take(), ["abandoned"]);
+            server.world.connections(|all| all.accept(server.key, id, 7)); // finds nobody
+            server.world.pump();
+            assert_eq!(server.trace.take(), [""; 0]);
+        }
+    });
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_to_its_request_is_noticed() {
+    in_every_mode(|mode| {
+        let trace = Trace::default();
+        let site = Site::new(&trace).on_request(|_, _| Answer::Later);
+        let world = World::new(mode, Context::builder().http(site));
+        let mut peer = world.peer();
+        peer.send(get("/slow"));
+        world.until("the request", || trace.count("request") == 1);
+        world.pump();
+        assert_eq!(world.turns_while_idle(), 0);
+        drop(peer);
+        world.until_connections(0);
+        assert_eq!(trace.take(), ["request GET /slow", "http closed"]);
     });
 }
 
@@ -95,6 +135,7 @@ fn a_shutdown_ends_handshakes_that_wait() {
         server.world.handle.shutdown();
         peer.expect_end();
         server.world.until("the end", || server.world.is_finished());
+        assert_eq!(server.trace.take(), ["abandoned"]);
     });
 }
 

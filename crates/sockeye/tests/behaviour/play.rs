@@ -219,6 +219,10 @@ impl Protocol for Play {
         (self.closed)(connections, id, &closed);
     }
 
+    fn upgrade_abandoned(&mut self, _: Connections<'_>, _: ConnId) {
+        self.trace.note("abandoned".to_owned());
+    }
+
     fn connect_failed(&mut self, connections: Connections<'_>, id: ConnId, error: ConnectError) {
         self.trace.note(format!("failed {error}"));
         (self.failed)(connections, id, &error);
