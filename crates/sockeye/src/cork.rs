@@ -1,6 +1,6 @@
 //! What a turn gathers on its way out, in one buffer that all connections share.
 
-use sockeye_proto::MessageKind;
+use sockeye_proto::{MessageKind, apply_mask};
 
 /// Output gathers up to this size.
 pub(crate) const CORK: usize = 16 << 10;
@@ -79,6 +79,31 @@ impl Cork {
         self.len += header + payload.len();
         true
     }
+    /// The same, as a client sends it: masked with `key` (RFC 6455 §5.3).
+    #[must_use]
+    pub(crate) fn push_masked(&mut self, kind: MessageKind, payload: &[u8], key: [u8; 4]) -> bool {
+        let first = 0x80 | kind.opcode() as u8;
+        let [a, b, c, d] = key;
+        let room = &mut self.bytes[self.len..];
+        let header = match payload.len() {
+            len @ 0..=125 => {
+                let Some(start) = room.first_chunk_mut() else { return false };
+                *start = [first, 0x80 | len as u8, a, b, c, d];
+                6
+            }
+            len @ 126..=0xffff => {
+                let Some(start) = room.first_chunk_mut() else { return false };
+                *start = [first, 0x80 | 126, (len >> 8) as u8, len as u8, a, b, c, d];
+                8
+            }
+            _ => return false,
+        };
+        let Some(room) = room[header..].get_mut(..payload.len()) else { return false };
+        room.copy_from_slice(payload);
+        apply_mask(room, key);
+        self.len += header + payload.len();
+        true
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +122,15 @@ mod tests {
                 push_frame(&mut frame, header, &payload);
                 assert!(cork.push_message(kind, &payload));
                 assert_eq!(cork.as_bytes(), frame);
+                if frame.len() + 4 > CORK {
+                    continue;
+                }
+                let key = [0x12, 0xff, 0, 0x7a];
+                cork.clear();
+                frame.clear();
+                push_frame(&mut frame, FrameHeader { mask: Some(key), ..header }, &payload);
+                assert!(cork.push_masked(kind, &payload, key));
+                assert_eq!(cork.as_bytes(), frame);
             }
         }
     }
@@ -108,6 +142,8 @@ mod tests {
         assert!(!cork.push(&[2; 6]));
         assert!(!cork.push_message(MessageKind::Text, &[2; 4]));
         assert!(!cork.push_message(MessageKind::Text, &[2; 126]));
+        assert!(!cork.push_masked(MessageKind::Text, b"", [2; 4]));
+        assert!(!cork.push_masked(MessageKind::Text, &[2; 126], [2; 4]));
         assert_eq!(cork.as_bytes(), [1; CORK - 5]);
         assert!(cork.push_message(MessageKind::Text, b"abc"));
         assert!(!cork.push_message(MessageKind::Text, b""));
@@ -126,5 +162,6 @@ mod tests {
     #[test]
     fn over_64_kib_is_no_short_message() {
         assert!(!Cork::new().push_message(MessageKind::Binary, &[0; 1 << 16]));
+        assert!(!Cork::new().push_masked(MessageKind::Binary, &[0; 1 << 16], [0; 4]));
     }
 }

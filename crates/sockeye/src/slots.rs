@@ -114,10 +114,11 @@ impl Flags {
     /// What keeps a message from the short way in.
     pub(crate) const HELD_BACK: Self =
         Self(Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::PAUSED.0 | Self::FULL.0);
-    /// What keeps a message from the short way out.
-    pub(crate) const UNUSUAL: Self = Self(
-        Self::CLIENT.0 | Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::IN_PARTS.0 | Self::DEFLATES.0,
-    );
+    /// What keeps a message from the short ways out.
+    pub(crate) const HINDERED: Self =
+        Self(Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::IN_PARTS.0 | Self::DEFLATES.0);
+    /// What keeps a message from that of servers.
+    pub(crate) const UNUSUAL: Self = Self(Self::CLIENT.0 | Self::HINDERED.0);
 
     /// What keeps a member of a protocol from the short way to its `writable`: it has asked, or is
     /// closing.

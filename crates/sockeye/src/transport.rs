@@ -109,7 +109,7 @@ impl State {
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        if self.admit(id)? {
+        if !self.cork_masked(id, kind, payload) && self.admit(id)? {
             self.send_data(id, kind, payload);
         }
         Ok(())
@@ -138,6 +138,18 @@ impl State {
         let Some(slot) = self.slots.get(id) else { return false };
         let is_open = matches!(slot.phase, Phase::WebSocket(_));
         is_open && !slot.flags.has(Flags::UNUSUAL) && slot.queued() == 0
+    }
+
+    /// The short way out of a client's messages, which are masked.
+    fn cork_masked(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
+        let Some(slot) = self.slots.get(id) else { return false };
+        let is_open = matches!(slot.phase, Phase::WebSocket(_)) && self.turn == Some(id);
+        let is_usual = is_open && !slot.flags.has(Flags::HINDERED) && slot.queued() == 0;
+        // Without a key the long way tells why.
+        is_usual
+            && slot.is_client()
+            && payload.len() < self.cork.room()
+            && self.keys.next().is_ok_and(|key| self.cork.push_masked(kind, payload, key))
     }
 
     /// Sends a data message, compressed if that was agreed and pays, whatever the queue holds.

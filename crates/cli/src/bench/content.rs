@@ -15,10 +15,10 @@ use sockeye::{Message, MessageKind};
 
 /// Distances between windows are multiples of this; no character lies across one.
 const STEP: usize = 12;
-/// How many windows the table has.
-const WINDOWS: usize = 341;
+/// How many windows the table has: a power of two, as windows are chosen by a mask.
+const WINDOWS: usize = 256;
 /// How many it has for records: what compressors remember, 32 KiB, must not hold the next message.
-const RECORD_WINDOWS: usize = 21_845;
+const RECORD_WINDOWS: usize = 16_384;
 /// Bytes of the numbers in a binary message.
 const BYTES: usize = 8;
 /// Digits of the numbers in text.
@@ -122,6 +122,12 @@ impl Content {
             return false;
         };
         let at = self.windows.at(tag);
+        if let (Table::Binary { windows, .. }, 0, Some((number, rest))) =
+            (&self.table, from, piece.split_first_chunk())
+        {
+            // The short way for most messages; `size` is no less than these bytes.
+            return *number == number_bytes(tag) && *rest == windows[at..at + rest.len()];
+        }
         let (windows, text) = match &self.table {
             Table::Binary { windows, .. } => (&windows[..], false),
             Table::Text { windows, .. } => (windows.as_bytes(), true),
@@ -192,7 +198,7 @@ impl Windows {
     /// Where the window of a message begins.
     fn at(self, tag: Tag) -> usize {
         let mixed = (tag.number & NUMBER_MAX) * self.stride + u64::from(tag.connection) * 31;
-        (mixed % self.count as u64) as usize * STEP
+        (mixed & (self.count as u64 - 1)) as usize * STEP
     }
 }
 

@@ -1,11 +1,12 @@
 //! The protocol of all connections: opens them, keeps messages on their way, looks at echoes.
 
+use super::Order;
 use super::fault::Fault;
 use super::run::{Next, Run};
 use crate::args::BenchArgs;
 use sockeye::{
     Action, By, Cause, Chunk, CloseCode, Closed, Conn, ConnId, Connect, ConnectError, Connections,
-    Handshake, Key, Message, Permit, Protocol, Reject,
+    Handshake, Key, Message, MessageKind, Permit, Protocol, Reject,
 };
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,8 +16,9 @@ use std::time::Duration;
 /// How many connections are opened at a time: a listener's queue is short on some systems.
 const AT_ONCE: usize = 64;
 
-/// The protocol.
-pub(super) struct Load {
+/// The protocol. Whole messages cost less, if they are short; longer ones are looked at where they
+/// lie, piece by piece.
+pub(super) struct Load<const WHOLE: bool> {
     run: Rc<RefCell<Run>>,
     /// The ways to the server, which connections take in turn; never empty.
     to: Vec<Connect>,
@@ -42,21 +44,13 @@ pub(super) struct Load {
     closing: bool,
     /// At a rate: how many messages connections were told to send.
     told: u64,
+    /// Whether messages wait until there is room for them in the socket, each.
+    careful: bool,
+    /// Whether there was none when the present burst of echoes began to be looked at.
+    choked: bool,
 }
 
-/// What the loop tells the protocol.
-pub(super) enum Order {
-    /// Open the connections.
-    Open,
-    /// Send messages.
-    Begin,
-    /// Send no more.
-    Stop,
-    /// Close the connections.
-    Close,
-}
-
-impl Load {
+impl<const WHOLE: bool> Load<WHOLE> {
     pub(super) fn new(run: Rc<RefCell<Run>>, to: Vec<Connect>, args: &BenchArgs) -> Self {
         let wanted = args.all_connections() as usize;
         Self {
@@ -74,6 +68,8 @@ impl Load {
             dialled: HashMap::new(),
             closing: false,
             told: 0,
+            careful: !WHOLE || args.rate.is_some(),
+            choked: false,
         }
     }
 
@@ -119,6 +115,45 @@ impl Load {
         }
     }
 
+    /// A piece of a message has come.
+    fn came(
+        &mut self,
+        conn: &mut Conn<'_, Self>,
+        kind: MessageKind,
+        piece: &[u8],
+        is_final: bool,
+    ) -> Action {
+        let run = &mut *self.run.borrow_mut();
+        let number = *conn.session;
+        let (now, begins) = run.burst(number);
+        match run.arrived(number, kind, piece, is_final, now) {
+            Ok(Next::Send) => {}
+            Ok(Next::Wait) => return Action::Continue,
+            Ok(Next::Publish) => {
+                conn.connections().request_writable(self.open[0]);
+                return Action::Continue;
+            }
+            Ok(Next::Replace) => return Action::close(CloseCode::NORMAL, ""),
+            Err(fault) => {
+                run.fail(fault);
+                return Action::Abort;
+            }
+        }
+        // As if sent when the echo came: to look at the clock costs more than to send.
+        if begins || self.careful || self.choked {
+            let permit = conn.permit();
+            self.choked = permit.is_none();
+            match permit {
+                Some(permit) => send(run, now, conn, permit),
+                None => conn.request_writable(),
+            }
+        } else if let Some(message) = run.next_message(number, now) {
+            // There was room for the first answer to what one read has brought. So many may wait.
+            let _ = conn.send(message);
+        }
+        Action::Continue
+    }
+
     fn cannot_connect(&self, nth: usize, error: ConnectError) {
         let fault = Fault::Connect { connection: nth as u32, of: self.wanted as u32, error };
         self.run.borrow_mut().fail(fault);
@@ -143,13 +178,12 @@ impl Load {
     }
 }
 
-impl Protocol for Load {
+impl<const WHOLE: bool> Protocol for Load<WHOLE> {
     /// Its number, from 0.
     type Session = u32;
     type Notice = Order;
 
-    // Messages of any size are looked at where they lie.
-    const STREAMING: bool = true;
+    const STREAMING: bool = !WHOLE;
 
     fn name(&self) -> &str {
         "bench"
@@ -195,33 +229,12 @@ impl Protocol for Load {
         Action::Abort
     }
 
-    fn receive(&mut self, _: &mut Conn<'_, Self>, _: Message<'_>) -> Action {
-        Action::Continue // they come as chunks
+    fn receive(&mut self, conn: &mut Conn<'_, Self>, message: Message<'_>) -> Action {
+        self.came(conn, message.kind(), message.as_bytes(), true)
     }
 
     fn chunk(&mut self, conn: &mut Conn<'_, Self>, chunk: Chunk<'_>) -> Action {
-        let mut run = self.run.borrow_mut();
-        let now = run.now();
-        let (kind, is_final) = (chunk.kind(), chunk.is_final());
-        match run.arrived(*conn.session, kind, chunk.payload(), is_final, now) {
-            Ok(Next::Send) => {}
-            Ok(Next::Wait) => return Action::Continue,
-            Ok(Next::Publish) => {
-                conn.connections().request_writable(self.open[0]);
-                return Action::Continue;
-            }
-            Ok(Next::Replace) => return Action::close(CloseCode::NORMAL, ""),
-            Err(fault) => {
-                run.fail(fault);
-                return Action::Abort;
-            }
-        }
-        match conn.permit() {
-            // As if sent when the echo came: to look at the clock costs more than to send.
-            Some(permit) => send(&mut run, now, conn, permit),
-            None => conn.request_writable(),
-        }
-        Action::Continue
+        self.came(conn, chunk.kind(), chunk.payload(), chunk.is_final())
     }
 
     fn writable(&mut self, conn: &mut Conn<'_, Self>, permit: Permit<'_>) -> Action {
@@ -289,7 +302,12 @@ impl Protocol for Load {
 }
 
 /// Sends what is to be sent now, as far as the socket takes it.
-fn send(run: &mut Run, now: u64, conn: &mut Conn<'_, Load>, permit: Permit<'_>) {
+fn send<const WHOLE: bool>(
+    run: &mut Run,
+    now: u64,
+    conn: &mut Conn<'_, Load<WHOLE>>,
+    permit: Permit<'_>,
+) {
     let mut permit = Some(permit);
     while let Some(ready) = permit {
         let Some(message) = run.next_message(*conn.session, now) else { return };

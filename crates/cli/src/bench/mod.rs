@@ -11,18 +11,17 @@ mod samples;
 mod schedule;
 mod terminal;
 mod usage;
+mod websocket;
 
 use crate::args::BenchArgs;
 use crate::ending::{Ending, FAILED, MISUSED};
 use crate::{logging, signals};
 use fault::Fault;
-use load::{Load, Order};
 use progress::Progress;
 use result::{Outcome, Process, Usage, Wire};
 use run::Run;
 use samples::Raw;
 use sockeye::log::Levels;
-use sockeye::{Connect, Context, Key, Limits};
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Write};
@@ -34,10 +33,8 @@ use usage::Cpu;
 
 /// How often progress is shown and late echoes are looked for.
 const TICK: Duration = Duration::from_millis(100);
-/// The size of the loop's receive buffer, in bytes.
+/// The size of the receive buffer, in bytes.
 const RECEIVE_BUFFER: usize = 256 << 10;
-/// How long the closing handshakes may take at the end.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Measures, and tells the result.
 pub(crate) fn run(args: &BenchArgs) -> Ending {
@@ -49,9 +46,6 @@ pub(crate) fn run(args: &BenchArgs) -> Ending {
 
 fn bench(args: &BenchArgs) -> Result<Ending, Ending> {
     args.check().map_err(|why| Ending::with(MISUSED, why))?;
-    let to = args.request.connect_afresh().map_err(|error| {
-        Fault::Connect { connection: 0, of: 1, error }.ending(&args.request.url)
-    })?;
     for &pid in &args.server_pids {
         Cpu::of(pid).map_err(|why| Ending::with(MISUSED, format!("--server-pid {pid}: {why}")))?;
     }
@@ -59,7 +53,7 @@ fn bench(args: &BenchArgs) -> Result<Ending, Ending> {
     let report = args.report.as_deref().map(create).transpose()?;
     let run = Rc::new(RefCell::new(Run::new(args, raw.map(Raw::new))));
     let stopped = Rc::new(Cell::new(0));
-    let mut bench = Bench::new(args, to, &run, &stopped).map_err(failed)?;
+    let mut bench = Bench::new(args, &run, &stopped)?;
     let usage = bench.drive()?;
     let signal = stopped.get();
     let ended = format!("ended by {}", signals::name(signal));
@@ -129,74 +123,81 @@ struct Bench<'a> {
     run: &'a RefCell<Run>,
     /// The signal that asked for the end, or 0.
     stopped: &'a Cell<i32>,
-    context: Context,
-    load: Key<Load>,
+    carrier: Box<dyn Carrier>,
     progress: Progress,
     before: Option<Usage>,
     after: Option<Usage>,
 }
 
+/// What messages go by: the connections, and the loop that waits for them.
+trait Carrier {
+    /// How many connections there can be.
+    fn room(&mut self) -> usize;
+
+    /// How many are open.
+    fn open(&mut self) -> usize;
+
+    /// What is to be done from now on.
+    fn order(&mut self, order: Order);
+
+    /// Waits for something to do, so long at most, and does it.
+    fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// What has crossed the wire on the connections that are open.
+    fn wire(&mut self) -> Wire;
+
+    /// Whether all connections have ended.
+    fn is_empty(&mut self) -> bool;
+}
+
+/// What the loop tells those who send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Open the connections.
+    Open,
+    /// Send messages.
+    Begin,
+    /// Send no more.
+    Stop,
+    /// Close the connections.
+    Close,
+}
+
 impl<'a> Bench<'a> {
     fn new(
         args: &'a BenchArgs,
-        to: Connect,
         run: &'a Rc<RefCell<Run>>,
         stopped: &'a Rc<Cell<i32>>,
-    ) -> io::Result<Self> {
-        let limits = Limits {
-            connect: args.timeout,
-            proxy: args.timeout,
-            handshake: args.timeout,
-            close_within: args.timeout.min(CLOSE_WITHIN),
-            fragments: u32::MAX,
-            // What is late is looked for here.
-            ping_after: Duration::MAX,
-            ..Limits::default()
-        };
-        let mut builder = Context::builder()
-            .limits(limits)
-            .receive_buffer(RECEIVE_BUFFER)
-            .compression(args.deflate_options());
-        let to = match &args.source[..] {
-            [] => vec![to],
-            sources => sources.iter().map(|&source| to.clone().source(source)).collect(),
-        };
-        let load = Load::new(Rc::clone(run), to, args);
-        let load = builder.register(load);
-        let mut context = builder.build()?;
-        let signalled = Rc::clone(stopped);
-        signals::on_first(&mut context, move |signal, connections| {
-            signalled.set(signal);
-            let _ = connections.post(load, Order::Stop); // or there is no room, and it ends later
-        })?;
+    ) -> Result<Self, Ending> {
+        let carrier = websocket::new(args, run, stopped)?;
         let progress = Progress::new();
-        Ok(Self { args, run, stopped, context, load, progress, before: None, after: None })
+        Ok(Self { args, run, stopped, carrier, progress, before: None, after: None })
     }
 
     /// Until all is measured; what was used within the measured time.
     fn drive(&mut self) -> Result<Usage, Ending> {
-        let room = self.context.connections().limit();
+        let room = self.carrier.room();
         if self.args.all_connections() as usize > room {
             let fault = Fault::Descriptors { wanted: self.args.all_connections(), room };
             return Err(fault.ending(&self.args.request.url));
         }
         let idle = resident(&self.args.server_pids);
-        self.order(Order::Open);
+        self.carrier.order(Order::Open);
         let wanted = self.args.all_connections() as usize;
-        while self.context.connections().count(self.load.id()) < wanted {
+        while self.carrier.open() < wanted {
             self.turn(Some(TICK))?;
             let signal = self.stopped.get();
             if signal != 0 {
                 let sentence = format!("ended by {} while connecting", signals::name(signal));
                 return Err(Ending::by_signal(signal, sentence));
             }
-            let open = self.context.connections().count(self.load.id());
+            let open = self.carrier.open();
             self.progress.show(open as f64 / wanted as f64, || format!("{open} of {wanted} open"));
         }
         if self.args.warm_up().is_zero() {
             self.before = Some(self.usage()?);
         }
-        self.order(Order::Begin);
+        self.carrier.order(Order::Begin);
         self.measure()?;
         self.progress.clear();
         let mut usage = match (self.before.take(), self.after.take()) {
@@ -211,8 +212,8 @@ impl<'a> Bench<'a> {
 
     /// Closes all connections.
     fn close(mut self) -> Result<(), Ending> {
-        self.order(Order::Close);
-        while !self.context.connections().is_empty() {
+        self.carrier.order(Order::Close);
+        while !self.carrier.is_empty() {
             self.turn(None)?;
         }
         Ok(())
@@ -220,12 +221,13 @@ impl<'a> Bench<'a> {
 
     /// Until all that is to be sent was, and all was echoed.
     fn measure(&mut self) -> Result<(), Ending> {
-        let mut looked = 0;
+        let (mut looked, mut now) = (0, self.run.borrow().now());
         loop {
-            let wait = self.run.borrow().wait(TICK);
+            let wait = self.run.borrow().wait(now, TICK);
             self.turn(Some(wait))?;
             let run = self.run.borrow();
-            let (now, start, end) = (run.now(), run.schedule.start(), run.schedule.end());
+            now = run.now();
+            let (start, end) = (run.schedule.start(), run.schedule.end());
             let done = run.is_done(now);
             drop(run);
             if self.before.is_none() && now >= start {
@@ -247,7 +249,8 @@ impl<'a> Bench<'a> {
     }
 
     fn turn(&mut self, timeout: Option<Duration>) -> Result<(), Ending> {
-        self.context.service(timeout).map_err(failed)?;
+        self.run.borrow_mut().begin_turn();
+        self.carrier.turn(timeout).map_err(failed)?;
         match self.run.borrow().fault() {
             Some(fault) => {
                 self.progress.clear();
@@ -255,10 +258,6 @@ impl<'a> Bench<'a> {
             }
             None => Ok(()),
         }
-    }
-
-    fn order(&self, order: Order) {
-        let _ = self.context.handle().post(self.load, order); // the box is ours, and has room
     }
 
     fn usage(&mut self) -> Result<Usage, Ending> {
@@ -270,11 +269,7 @@ impl<'a> Bench<'a> {
         let own = std::process::id();
         let client = Process::new(own, Cpu::of(own).unwrap_or_default());
         let (_, echoes) = self.run.borrow().totals();
-        let connections = self.context.connections();
-        let all = connections.of(self.load.id()).filter_map(|id| connections.info(id));
-        let wire =
-            all.fold((0, 0), |(out, r#in), info| (out + info.bytes_out, r#in + info.bytes_in));
-        Ok(Usage { servers, client, echoes, wire: Wire { sent: wire.0, received: wire.1 } })
+        Ok(Usage { servers, client, echoes, wire: self.carrier.wire() })
     }
 
     fn show_progress(&self, now: u64) {

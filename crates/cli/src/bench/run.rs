@@ -26,6 +26,8 @@ pub(super) struct Run {
     /// Over all connections, warm-up included.
     sent: u64,
     echoed: u64,
+    /// Whose echoes are being looked at, and since when; nobody's at the start of a turn.
+    burst: Option<(u32, u64)>,
     /// Why it failed; what came first counts.
     fault: Option<Fault>,
 }
@@ -88,6 +90,7 @@ impl Run {
             ring: ring as u64,
             sent: 0,
             echoed: 0,
+            burst: None,
             fault: None,
         }
     }
@@ -95,6 +98,24 @@ impl Run {
     /// The time.
     pub(super) fn now(&self) -> u64 {
         self.epoch.elapsed().as_nanos() as u64
+    }
+
+    /// The loop looks for what has come.
+    pub(super) fn begin_turn(&mut self) {
+        self.burst = None;
+    }
+
+    /// When what a connection has got in one read began to be looked at, and whether that is now:
+    /// the clock is looked at once for all of it.
+    pub(super) fn burst(&mut self, connection: u32) -> (u64, bool) {
+        match self.burst {
+            Some((same, since)) if same == connection => (since, false),
+            Some(_) | None => {
+                let now = self.now();
+                self.burst = Some((connection, now));
+                (now, true)
+            }
+        }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -130,12 +151,11 @@ impl Run {
     }
 
     fn may_send(&mut self, connection: u32) -> bool {
-        let everything_came = self.everything_came();
         let link = &self.links[connection as usize];
         match &mut self.mode {
             Mode::Echo => link.sent - link.echoed < self.depth,
             Mode::Broadcast { batch } => {
-                if everything_came {
+                if self.sent * self.links.len() as u64 == self.echoed {
                     *batch = link.sent + self.depth;
                 }
                 connection == 0 && link.sent < *batch
@@ -296,8 +316,7 @@ impl Run {
 
     /// How long the loop may wait for sockets: until there is something to send or to look at, and
     /// no longer than `most`.
-    pub(super) fn wait(&self, most: Duration) -> Duration {
-        let now = self.now();
+    pub(super) fn wait(&self, now: u64, most: Duration) -> Duration {
         let after = |moment: u64| Duration::from_nanos(moment.saturating_sub(now));
         let edges = [self.schedule.start(), self.schedule.end()];
         let wait = edges.into_iter().filter(|&edge| edge > now).map(after).fold(most, Ord::min);

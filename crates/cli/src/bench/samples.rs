@@ -12,6 +12,8 @@ const DIGITS: u8 = 3;
 /// All that was measured.
 pub(super) struct Samples {
     pub(super) latencies: Histogram<u64>,
+    /// Those that came last and are all the same, as those of a burst are, and how many.
+    last: (u64, u64),
     min: u64,
     pub(super) max: u64,
     sum: u128,
@@ -23,18 +25,30 @@ impl Samples {
     pub(super) fn new(raw: Option<Raw>) -> Self {
         // Fails only if its arguments do not fit each other.
         let latencies = Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("bounds in order");
-        Self { latencies, min: u64::MAX, max: 0, sum: 0, series: Series::new(), raw }
+        let (last, series) = ((0, 0), Series::new());
+        Self { latencies, last, min: u64::MAX, max: 0, sum: 0, series, raw }
     }
 
     /// The echo of a measured message has come.
     pub(super) fn latency(&mut self, sample: &Sample) {
-        let latency = sample.latency;
-        self.latencies.saturating_record(latency);
-        self.min = self.min.min(latency);
-        self.max = self.max.max(latency);
-        self.sum += u128::from(latency);
+        if sample.latency != self.last.0 {
+            self.record();
+            self.last = (sample.latency, 0);
+        }
+        self.last.1 += 1;
         if let Some(raw) = &mut self.raw {
             raw.write(sample);
+        }
+    }
+
+    /// Records the last ones.
+    fn record(&mut self) {
+        let (latency, count) = std::mem::take(&mut self.last);
+        if count > 0 {
+            self.latencies.saturating_record_n(latency, count);
+            self.min = self.min.min(latency);
+            self.max = self.max.max(latency);
+            self.sum += u128::from(latency) * u128::from(count);
         }
     }
 
@@ -58,8 +72,9 @@ impl Samples {
         self.latencies.value_at_quantile(quantile).clamp(self.min(), self.max)
     }
 
-    /// Writes what is left to write.
+    /// Records and writes what is left; before that, what is told of latencies is not complete.
     pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.record();
         self.raw.as_mut().map_or(Ok(()), Raw::finish)
     }
 }
