@@ -10,6 +10,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Calls `first` with the number of the first SIGINT or SIGTERM. Whatever comes of it, and even if
@@ -29,6 +31,18 @@ pub(crate) fn on_first(
             first(signal, connections);
         }
     })
+}
+
+/// The same for those who look now and then: the number of a signal is left there.
+#[cfg(target_os = "linux")]
+pub(crate) fn left_by_first() -> io::Result<Arc<AtomicUsize>> {
+    let (last, left) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    end_suddenly_if(&last)?;
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&last))?;
+        flag::register_usize(signal, Arc::clone(&left), signal as usize)?;
+    }
+    Ok(left)
 }
 
 /// Calls `first` with the number of the first SIGINT or SIGTERM and `second` with that of the

@@ -15,7 +15,9 @@ if the message had to wait for others (\"coordinated omission\"). To be in time 
 actively, which takes a whole processor. Messages are numbered and their content depends on the
 number, so an echo that is wrong, missing or out of order is noticed, and fails the run.
 
-Over wss:// every handshake is a full one: no session is resumed.
+Over wss:// every handshake is a full one: no session is resumed. A server at tcp:// gets the same
+frames without a handshake, and must send these bytes back as they are: what is left of the time
+when nobody speaks WebSocket.
 
 Latencies are of the messages sent within the measured time, throughput is of the echoes that came
 within it. Percentiles have three significant digits.
@@ -166,8 +168,31 @@ impl BenchArgs {
         self.warm_up.unwrap_or(default)
     }
 
+    /// The host and the port of `tcp://host:port`.
+    pub(crate) fn raw_host(&self) -> Option<&str> {
+        raw_host(&self.request.url)
+    }
+
+    /// The first option that is given and asks for what only a WebSocket has.
+    fn for_websocket(&self) -> Option<&'static str> {
+        let all = [
+            ("--deflate", self.deflate),
+            ("--broadcast", self.broadcast),
+            ("--churn", self.churn.is_some()),
+        ];
+        let given = all.into_iter().find(|(_, given)| *given).map(|(name, _)| name);
+        given.or_else(|| self.request.given())
+    }
+
     /// What no single option can tell is wrong.
     pub(crate) fn check(&self) -> Result<(), String> {
+        if let (Some(_), Some(name)) = (self.raw_host(), self.for_websocket()) {
+            return Err(format!(
+                "{}: bytes go to tcp:// as they are, without a handshake, so there is nothing for \
+                 {name} to do; leave it out, or take ws://",
+                self.request.url
+            ));
+        }
         let in_flight = u64::from(self.all_connections()) * u64::from(self.depth);
         if in_flight > IN_FLIGHT_MAX {
             return Err(format!(
@@ -179,6 +204,35 @@ impl BenchArgs {
         }
         Ok(())
     }
+}
+
+/// Lets the argument be `tcp://host:port` too.
+pub(super) fn with_target(url: clap::Arg) -> clap::Arg {
+    url.value_parser(target).help(
+        "Where to, as `ws://host:port/path`, or `wss://` for TLS; the port is 80, or 443, unless \
+         given. Or `tcp://host:port`, which gets the same frames without a handshake and must \
+         send these bytes back",
+    )
+}
+
+const RAW: &str = "tcp://";
+
+/// Text that is where messages may be sent.
+pub(super) fn target(text: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let Some(host) = raw_host(text) else { return Ok(super::request::url(text)?) };
+    let form = "tcp:// takes the form tcp://host:port, with no path behind it";
+    let (name, port) = host.rsplit_once(':').ok_or(form)?;
+    let is_name = !name.is_empty() && !name.contains(['/', '@', '?', '#', ' ']);
+    let is_six = name.starts_with('[') && name.ends_with(']');
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit())
+        && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let fits = is_port && is_name && (is_six || !name.contains(':'));
+    if fits { Ok(text.to_owned()) } else { Err(form.into()) }
+}
+
+fn raw_host(url: &str) -> Option<&str> {
+    let (scheme, host) = url.split_at_checked(RAW.len())?;
+    scheme.eq_ignore_ascii_case(RAW).then_some(host)
 }
 
 fn source(text: &str) -> Result<IpAddr, &'static str> {
@@ -217,6 +271,22 @@ mod tests {
         for text in wrong.into_iter().chain(["99999999999999999999", "99999999999999999M"]) {
             assert!(size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn bytes_alone_go_to_a_host_and_a_port() {
+        for right in ["tcp://h:1", "TCP://127.0.0.1:65535", "tcp://[::1]:80"] {
+            assert_eq!(target(right).unwrap(), right);
+            assert_eq!(raw_host(right), Some(&right[6..]));
+        }
+        let wrong =
+            ["", "h", "h:", ":1", "h:0", "h:65536", "h:+1", "h:1/", "h/x:1", "::1:80", "[::1]"];
+        for wrong in wrong {
+            assert!(target(&format!("tcp://{wrong}")).is_err(), "{wrong}");
+        }
+        assert_eq!(raw_host("ws://h:1"), None);
+        assert_eq!(raw_host("tcp:/"), None);
+        assert!(target("ws://h:1").is_ok() && target("tcp:h:1").is_err());
     }
 
     #[test]

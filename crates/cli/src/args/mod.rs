@@ -74,7 +74,7 @@ pub(crate) enum Command {
     #[command(after_help = ping::EXAMPLES)]
     Ping(PingArgs),
     /// Measure an echo server: throughput, latencies, and whether every echo is right.
-    #[command(after_help = bench::EXAMPLES)]
+    #[command(after_help = bench::EXAMPLES, mut_arg("url", bench::with_target))]
     Bench(BenchArgs),
     /// Send or check random fragments, which takes both ends through every way to cut a message.
     #[command(after_help = fraggle::EXAMPLES)]

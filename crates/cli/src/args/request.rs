@@ -30,6 +30,19 @@ pub(crate) struct RequestArgs {
 }
 
 impl RequestArgs {
+    /// The first of the options that is given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let Self { url: _, via, subprotocol, origin, headers, way, tls } = self;
+        let all = [
+            ("--via", via.is_some()),
+            ("--subprotocol", !subprotocol.is_empty()),
+            ("--origin", origin.is_some()),
+            ("--header", !headers.is_empty()),
+        ];
+        let given = all.into_iter().find(|(_, given)| *given).map(|(name, _)| name);
+        given.or_else(|| way.given()).or_else(|| tls.given())
+    }
+
     /// The connection that is asked for.
     pub(crate) fn connect(&self) -> Result<Connect, ConnectError> {
         let connect = self.without_tls()?;

@@ -33,6 +33,14 @@ struct Known {
 }
 
 impl WayArgs {
+    /// The first of these options that is given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        match self {
+            Self { proxy: Some(_), .. } => Some("--proxy"),
+            Self { resolve, .. } => (!resolve.is_empty()).then_some("--resolve"),
+        }
+    }
+
     /// Goes this way.
     pub(crate) fn apply(&self, connect: Connect) -> Result<Connect, ConnectError> {
         let mut connect = match &self.proxy {

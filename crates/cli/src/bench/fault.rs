@@ -17,12 +17,18 @@ pub(crate) const LOST: u8 = 4;
 pub(super) enum Fault {
     /// A connection did not come about.
     Connect { connection: u32, of: u32, error: ConnectError },
+    /// Nor did one without WebSocket.
+    Unreachable { connection: u32, of: u32, error: io::Error },
+    /// The system has no random bytes for masks.
+    Random { error: io::Error },
     /// There are not enough descriptors.
     Descriptors { wanted: u32, room: usize },
     /// The server does not compress.
     Uncompressed,
     /// The echo differs from this byte on.
     Changed { tag: Tag, at: usize },
+    /// The head of its frame differs from this byte on.
+    Head { tag: Tag, at: usize },
     /// The echo of another message came.
     Misplaced { due: Tag, came: Tag },
     /// The echo has another length.
@@ -35,6 +41,8 @@ pub(super) enum Fault {
     Unanswered { tag: Tag, after: Duration },
     /// A connection ended.
     Closed { connection: u32, closed: Closed, size: usize },
+    /// One without WebSocket did; if not by its end, by an error.
+    Ended { connection: u32, error: Option<io::Error> },
 }
 
 impl Fault {
@@ -55,8 +63,11 @@ impl Fault {
             } => MISUSED,
             Self::Closed { closed, .. } if !matches!(closed.cause, Cause::Close) => LOST,
             Self::Closed { closed, .. } if closed.by == By::Peer => TURNED_OUT,
-            Self::Closed { .. } => LOST,
-            Self::Connect { .. }
+            Self::Closed { .. } | Self::Ended { .. } => LOST,
+            Self::Unreachable { .. }
+            | Self::Random { .. }
+            | Self::Head { .. }
+            | Self::Connect { .. }
             | Self::Descriptors { .. }
             | Self::Uncompressed
             | Self::Changed { .. }
@@ -78,6 +89,25 @@ impl fmt::Display for Fault {
                 }
                 write!(f, "{error}")?;
                 f.write_str(if is_out_of_ports(error) { OUT_OF_PORTS } else { "" })
+            }
+            Self::Unreachable { connection, of, error } => {
+                if *of > 1 {
+                    write!(f, "connection {} of {of}: ", connection + 1)?;
+                }
+                write!(f, "cannot connect: {error}")?;
+                let is_out = error.kind() == io::ErrorKind::AddrNotAvailable;
+                f.write_str(if is_out { OUT_OF_PORTS } else { "" })
+            }
+            Self::Random { error } => write!(f, "there are no random bytes for masks: {error}"),
+            Self::Head { tag, at } => {
+                let which = Name(*tag);
+                write!(f, "the frame of {which} came back changed, from byte {} on", at + 1)
+            }
+            Self::Ended { connection, error: None } => {
+                write!(f, "connection {}: it was lost: the server ended it", connection + 1)
+            }
+            Self::Ended { connection, error: Some(error) } => {
+                write!(f, "connection {}: it was lost: {error}", connection + 1)
             }
             Self::Descriptors { wanted, room } => write!(
                 f,

@@ -2,8 +2,12 @@
 
 mod content;
 mod fault;
+#[cfg(target_os = "linux")]
+mod frames;
 mod load;
 mod progress;
+#[cfg(target_os = "linux")]
+mod raw;
 mod report;
 mod result;
 mod run;
@@ -18,6 +22,8 @@ use crate::ending::{Ending, FAILED, MISUSED};
 use crate::{logging, signals};
 use fault::Fault;
 use progress::Progress;
+#[cfg(target_os = "linux")]
+use raw::new as raw;
 use result::{Outcome, Process, Usage, Wire};
 use run::Run;
 use samples::Raw;
@@ -169,7 +175,10 @@ impl<'a> Bench<'a> {
         run: &'a Rc<RefCell<Run>>,
         stopped: &'a Rc<Cell<i32>>,
     ) -> Result<Self, Ending> {
-        let carrier = websocket::new(args, run, stopped)?;
+        let carrier = match args.raw_host() {
+            Some(host) => raw(args, host, run, stopped)?,
+            None => websocket::new(args, run, stopped)?,
+        };
         let progress = Progress::new();
         Ok(Self { args, run, stopped, carrier, progress, before: None, after: None })
     }
@@ -291,4 +300,14 @@ impl<'a> Bench<'a> {
 /// The resident memory of each process.
 fn resident(pids: &[u32]) -> Vec<Option<u64>> {
     pids.iter().map(|&pid| usage::resident(pid)).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn raw(
+    _: &BenchArgs,
+    _: &str,
+    _: &Rc<RefCell<Run>>,
+    _: &Rc<Cell<i32>>,
+) -> Result<Box<dyn Carrier>, Ending> {
+    Err(Ending::with(MISUSED, "tcp:// is for Linux, whose epoll(7) it waits with; take ws://"))
 }

@@ -122,6 +122,10 @@ impl Run {
         self.content.size()
     }
 
+    pub(super) fn kind(&self) -> MessageKind {
+        self.content.kind()
+    }
+
     /// How many messages, or handshakes, were begun and have come, warm-up included.
     pub(super) fn totals(&self) -> (u64, u64) {
         (self.sent, self.echoed)

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod bench_faults;
+mod bench_tcp;
 mod capacity;
 mod connect;
 mod counter;
