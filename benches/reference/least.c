@@ -1,7 +1,8 @@
 /*
  * The least that can be called a WebSocket server: answers any handshake, echoes frames that are
- * masked and whole, gathers the answers of a read into one send, and checks next to nothing. It
- * shows what is left for checks, limits and an API. Not for use.
+ * masked and whole, gathers the short answers of a read into one send, sends long ones from where
+ * they lie, and checks next to nothing. It shows what is left for checks, limits and an API. Not
+ * for use.
  */
 #include <stdint.h>
 
@@ -11,6 +12,9 @@
 static struct tail partials[FDS];
 static char open_[FDS];
 static char out[BUFFER + 16];
+
+/* Messages from this length on are not copied. */
+#define LONG 4096
 
 static uint32_t rotate(uint32_t word, int by)
 {
@@ -78,6 +82,22 @@ static void answer(int fd, const char *head, size_t len)
 	open_[fd] = 1;
 }
 
+/* Takes the mask off where the bytes lie. */
+static void unmask(unsigned char *bytes, size_t len, uint64_t key)
+{
+	size_t whole = len & ~(size_t)7;
+
+	for (size_t i = 0; i < whole; i += 8) {
+		uint64_t word;
+
+		memcpy(&word, bytes + i, 8);
+		word ^= key;
+		memcpy(bytes + i, &word, 8);
+	}
+	for (size_t i = whole; i < len; i++)
+		bytes[i] ^= ((unsigned char *)&key)[i % 4];
+}
+
 /* Echoes the whole frames at the start of `bytes`; how many bytes they were. */
 static size_t echo(int fd, unsigned char *bytes, size_t len)
 {
@@ -102,12 +122,19 @@ static size_t echo(int fd, unsigned char *bytes, size_t len)
 			break;
 		memcpy(&key, frame + header, 4);
 		memcpy((char *)&key + 4, frame + header, 4);
-		if (end + header + size + 8 > sizeof out) {
+		if (end && (size >= LONG || end + header + size + 8 > sizeof out)) {
 			put(fd, out, end);
 			end = 0;
 		}
-		if (header + size + 8 > sizeof out)
-			die("a message longer than the buffer");
+		if (size >= LONG) {
+			/* The head moves over the key, up to the payload. */
+			unmask(frame + head, size, key);
+			memmove(frame + 4, frame, header);
+			frame[5] &= 0x7f;
+			put(fd, (char *)frame + 4, header + size);
+			at += head + size;
+			continue;
+		}
 		memcpy(out + end, frame, header);
 		out[end + 1] &= 0x7f;
 		for (size_t i = 0; i < size; i += 8) {

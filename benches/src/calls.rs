@@ -3,23 +3,19 @@
 //! Two runs are made, one with more messages than the other: what connections cost cancels out.
 
 use crate::cells::{CELLS, Cell, Kind};
-use crate::load::{self, Pace, Until};
+use crate::load::{self, Until};
 use crate::make::Tools;
 use crate::peers::{Peer, Server};
 use crate::place::{Place, run};
 use crate::server::Running;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 /// The kinds of load for which they are counted.
 const NAMES: [&str; 3] = ["binary-20-64x1", "binary-20-64x16", "binary-16k-64x1"];
 
 /// The batches of messages on every connection, in both runs.
 const BATCHES: [u64; 2] = [20, 140];
-/// How long the floor is measured, whose load does not count, in both runs.
-const TIMES: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(600)];
-
 /// System calls per message of a server, under one kind of load.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
@@ -63,16 +59,11 @@ fn once(
     let running = Running::start(&command)
         .map_err(|why| format!("{why}; apt install strace, and allow it to trace"))?;
     let traced = child_of(running.pid()).ok_or("strace has no child")?;
-    let told = if server.peer.speaks() {
-        let Kind::Echo { connections, depth, .. } = cell.kind else {
-            return Err("only echoes are counted".to_owned());
-        };
-        let count = BATCHES[nth] * u64::from(connections) * u64::from(depth);
-        load::websocket(tools, &running, traced, cell, &Until::Count(count))?
-    } else {
-        let pace = Pace { warm_up: Duration::ZERO, measured: TIMES[nth] };
-        load::raw(tools, &running, traced, cell, &pace)?
+    let Kind::Echo { connections, depth, .. } = cell.kind else {
+        return Err("only echoes are counted".to_owned());
     };
+    let until = Until::Count(BATCHES[nth] * u64::from(connections) * u64::from(depth));
+    let told = load::run(tools, server.peer, &running, traced, cell, &until)?;
     run(Command::new("kill").args(["-KILL", &traced.to_string()]))?;
     running.wait(); // strace writes its summary
     Ok(Counted { messages: told.count, calls: total(&summary)? })

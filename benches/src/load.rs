@@ -1,8 +1,8 @@
-//! The load: `sockeye bench`, or the one of the floor.
+//! The load: `sockeye bench`.
 
 use crate::cells::{AT_ONCE, BROADCAST_BYTES, Cell, Kind, Matter, RECEIVERS, Wire};
 use crate::make::Tools;
-use crate::place::run;
+use crate::peers::Peer;
 use crate::server::{LOAD, Running, pinned};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -83,15 +83,20 @@ fn options(cell: &Cell) -> Vec<String> {
     options
 }
 
-/// Has a server that speaks WebSocket do this.
-pub(crate) fn websocket(
+/// Has a server do this; one that does not speak WebSocket gets the same frames by TCP alone.
+pub(crate) fn run(
     tools: &Tools,
+    peer: Peer,
     server: &Running,
     server_pid: u32,
     cell: &Cell,
     until: &Until,
 ) -> Result<Told, String> {
-    let scheme = if cell.wire == Wire::Tls { "wss" } else { "ws" };
+    let scheme = match cell.wire {
+        _ if !peer.speaks() => "tcp",
+        Wire::Tls => "wss",
+        Wire::Plain | Wire::Shared | Wire::Own => "ws",
+    };
     let mut load = pinned(LOAD);
     load.arg(&tools.sockeye).args(["bench", "--json", "--timeout", "60s"]);
     load.args(["--server-pid", &server_pid.to_string()]).args(options(cell));
@@ -102,7 +107,8 @@ pub(crate) fn websocket(
         }
         Until::Count(count) => drop(load.args(["--count", &count.to_string()])),
     }
-    let said = first_line(load.arg(format!("{scheme}://127.0.0.1:{}/", server.port)))?;
+    let path = if peer.speaks() { "/" } else { "" };
+    let said = first_line(load.arg(format!("{scheme}://127.0.0.1:{}{path}", server.port)))?;
     let said: Value =
         serde_json::from_str(&said).map_err(|error| format!("the load's result: {error}"))?;
     let number = |pointer: &str| said.pointer(pointer).and_then(Value::as_f64);
@@ -151,27 +157,6 @@ fn first_line(command: &mut Command) -> Result<String, String> {
 
 fn milliseconds(time: Duration) -> String {
     format!("{}ms", time.as_millis())
-}
-
-/// Has the floor do this.
-pub(crate) fn raw(
-    tools: &Tools,
-    server: &Running,
-    server_pid: u32,
-    cell: &Cell,
-    pace: &Pace,
-) -> Result<Told, String> {
-    let Kind::Echo { size, connections, depth, .. } = cell.kind else {
-        return Err("the floor only echoes".to_owned());
-    };
-    let mut load = pinned(LOAD);
-    load.arg(&tools.raw_load).arg(&server.port);
-    load.args([connections, depth, size].map(|number| number.to_string()));
-    load.args([pace.warm_up, pace.measured].map(|time| time.as_secs_f64().to_string()));
-    let said = run(load.arg(server_pid.to_string()))?;
-    let numbers: Vec<f64> = said.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [count, seconds] = numbers[..] else { return Err(format!("the load said {said:?}")) };
-    Ok(Told { count, rate: count / seconds, latency: None, wire: None, memory: None })
 }
 
 #[cfg(test)]

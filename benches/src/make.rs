@@ -9,10 +9,8 @@ use std::{fs, io, thread};
 /// What makes the load.
 #[derive(Debug)]
 pub(crate) struct Tools {
-    /// `sockeye bench`, for servers that speak WebSocket.
+    /// The program of which `bench` is a command.
     pub(crate) sockeye: String,
-    /// For those that do not.
-    pub(crate) raw_load: String,
 }
 
 /// All that is needed, and who could not be built.
@@ -60,8 +58,7 @@ impl Built {
                 Err(why) => missing.push((peer, why)),
             }
         }
-        let raw_load = text(&reference(place, "raw_load", &[])?);
-        let tools = Tools { sockeye: ours.echo, raw_load };
+        let tools = Tools { sockeye: ours.echo };
         Ok(Self { tools, servers, missing, versions: versions(place) })
     }
 }

@@ -49,11 +49,12 @@ pub(crate) fn once(
     let running = Running::start(&server.command(cell))?;
     let (value, told) = match cell.kind {
         Kind::Echo { .. } | Kind::Broadcast { .. } | Kind::Handshakes => {
-            let told = rate(tools, server, &running, cell, pace)?;
+            let until = Until::Time(*pace);
+            let told = load::run(tools, server.peer, &running, running.pid(), cell, &until)?;
             (told.rate, told)
         }
-        Kind::Memory { connections } => memory(tools, &running, cell, connections)?,
-        Kind::Churn { connections } => growth(tools, &running, cell, connections)?,
+        Kind::Memory { connections } => memory(tools, server.peer, &running, cell, connections)?,
+        Kind::Churn { connections } => growth(tools, server.peer, &running, cell, connections)?,
     };
     Ok(Measured {
         peer: server.peer,
@@ -67,23 +68,10 @@ pub(crate) fn once(
     })
 }
 
-fn rate(
-    tools: &Tools,
-    server: &Server,
-    running: &Running,
-    cell: &Cell,
-    pace: &Pace,
-) -> Result<Told, String> {
-    if server.peer.speaks() {
-        load::websocket(tools, running, running.pid(), cell, &Until::Time(*pace))
-    } else {
-        load::raw(tools, running, running.pid(), cell, pace)
-    }
-}
-
 /// Bytes for each connection, of many that are open.
 fn memory(
     tools: &Tools,
+    peer: Peer,
     running: &Running,
     cell: &Cell,
     connections: u32,
@@ -91,8 +79,9 @@ fn memory(
     // What is needed once is not counted.
     let few = Kind::Memory { connections: 64 };
     let tried = Cell { kind: few, ..*cell };
-    load::websocket(tools, running, running.pid(), &tried, &Until::Count(TRIED))?;
-    let told = load::websocket(tools, running, running.pid(), cell, &Until::Count(TRIED))?;
+    let serve = |cell| load::run(tools, peer, running, running.pid(), cell, &Until::Count(TRIED));
+    serve(&tried)?;
+    let told = serve(cell)?;
     let [before, at_end] = told.memory.ok_or("the memory of the server is not told")?;
     Ok(((at_end - before) / f64::from(connections), told))
 }
@@ -100,11 +89,12 @@ fn memory(
 /// By how many bytes it has grown when so many connections have come and gone.
 fn growth(
     tools: &Tools,
+    peer: Peer,
     running: &Running,
     cell: &Cell,
     connections: u32,
 ) -> Result<(f64, Told), String> {
-    let serve = |count| load::websocket(tools, running, running.pid(), cell, &Until::Count(count));
+    let serve = |count| load::run(tools, peer, running, running.pid(), cell, &Until::Count(count));
     serve(SETTLED)?;
     let before = running.memory().ok_or("the memory of the server is not told")?;
     let told = serve(connections.into())?;
