@@ -84,30 +84,21 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect { connection, of, error } => {
-                if *of > 1 {
-                    write!(f, "connection {} of {of}: ", connection + 1)?;
-                }
-                write!(f, "{error}")?;
-                f.write_str(if is_out_of_ports(error) { OUT_OF_PORTS } else { "" })
+                let why = format_args!("{error}");
+                write_unconnected(f, *connection, *of, why, is_out_of_ports(error))
             }
             Self::Unreachable { connection, of, error } => {
-                if *of > 1 {
-                    write!(f, "connection {} of {of}: ", connection + 1)?;
-                }
-                write!(f, "cannot connect: {error}")?;
-                let is_out = error.kind() == io::ErrorKind::AddrNotAvailable;
-                f.write_str(if is_out { OUT_OF_PORTS } else { "" })
+                let (why, kind) = (format_args!("cannot connect: {error}"), error.kind());
+                write_unconnected(f, *connection, *of, why, kind == NO_PORT)
             }
             Self::Random { error } => write!(f, "there are no random bytes for masks: {error}"),
             Self::Head { tag, at } => {
                 let which = Name(*tag);
                 write!(f, "the frame of {which} came back changed, from byte {} on", at + 1)
             }
-            Self::Ended { connection, error: None } => {
-                write!(f, "connection {}: it was lost: the server ended it", connection + 1)
-            }
-            Self::Ended { connection, error: Some(error) } => {
-                write!(f, "connection {}: it was lost: {error}", connection + 1)
+            Self::Ended { connection, error } => {
+                let why = error.as_ref().map_or("the server ended it".into(), io::Error::to_string);
+                write!(f, "connection {}: it was lost: {why}", connection + 1)
             }
             Self::Descriptors { wanted, room } => write!(
                 f,
@@ -162,6 +153,19 @@ impl fmt::Display for Fault {
     }
 }
 
+fn write_unconnected(
+    f: &mut fmt::Formatter<'_>,
+    connection: u32,
+    of: u32,
+    why: fmt::Arguments<'_>,
+    is_out_of_ports: bool,
+) -> fmt::Result {
+    if of > 1 {
+        write!(f, "connection {} of {of}: ", connection + 1)?;
+    }
+    write!(f, "{why}{}", if is_out_of_ports { OUT_OF_PORTS } else { "" })
+}
+
 fn write_closed(f: &mut fmt::Formatter<'_>, closed: &Closed, size: usize) -> fmt::Result {
     match (&closed.cause, closed.code) {
         (Cause::Close, Some(code)) => {
@@ -189,10 +193,11 @@ impl fmt::Display for Name {
     }
 }
 
+const NO_PORT: io::ErrorKind = io::ErrorKind::AddrNotAvailable;
 const OUT_OF_PORTS: &str = "; this machine has no port left for the address, ask for fewer with \
                             --connections, or name more addresses with --source";
 
 fn is_out_of_ports(error: &ConnectError) -> bool {
     let ConnectError::Tcp(tries) = error else { return false };
-    tries.iter().any(|(_, error)| error.kind() == io::ErrorKind::AddrNotAvailable)
+    tries.iter().any(|(_, error)| error.kind() == NO_PORT)
 }
