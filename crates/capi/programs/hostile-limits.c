@@ -65,8 +65,8 @@ static int callback_any(struct libwebsocket_context *context, struct libwebsocke
 }
 
 static struct libwebsocket_protocols protocols[] = {
-	{ "any", callback_any, 8, 0, NULL, 0 },
-	{ NULL, NULL, 0, 0, NULL, 0 },
+	{ .name = "any", .callback = callback_any, .per_session_data_size = 8 },
+	{ .name = NULL },
 };
 
 static struct libwebsocket_context *create(int at, struct libwebsocket_protocols *array)
@@ -143,7 +143,7 @@ static void odd_infos(void)
 	}
 	memset(&info, 0xff, sizeof(info));
 	info.protocols = protocols;
-	info.port = 0;
+	info.port = CONTEXT_PORT_NO_LISTEN;
 	info.iface = info.ssl_cert_filepath = info.ssl_private_key_filepath = text;
 	info.ssl_ca_filepath = info.ssl_cipher_list = text;
 	info.extensions = libwebsocket_get_internal_extensions();

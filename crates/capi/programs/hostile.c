@@ -10,6 +10,17 @@
 
 #include <libwebsockets.h>
 
+#if SOCKEYE_LWS_LEVEL < 130
+#define LAST_REASON LWS_CALLBACK_CLEAR_MODE_POLL_FD
+#define serve_file libwebsockets_serve_http_file
+#elif SOCKEYE_LWS_LEVEL < 140
+#define LAST_REASON LWS_CALLBACK_UNLOCK_POLL
+#define serve_file(...) libwebsockets_serve_http_file(__VA_ARGS__, NULL)
+#else
+#define LAST_REASON LWS_CALLBACK_OPENSSL_CONTEXT_REQUIRES_PRIVATE_KEY
+#define serve_file(...) libwebsockets_serve_http_file(__VA_ARGS__, NULL, 0)
+#endif
+
 static int wrong;
 static int destroy_at = -1;
 static struct libwebsocket *last;
@@ -45,8 +56,8 @@ static void abuse_wsi(struct libwebsocket_context *context, struct libwebsocket 
 	EXPECT(lws_hdr_total_length(wsi, WSI_TOKEN_HOST) == 0);
 	EXPECT(lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HOST) == 0);
 	EXPECT(lws_hdr_copy(wsi, NULL, 0, (enum lws_token_indexes)-5) == 0);
-	EXPECT(libwebsockets_serve_http_file(context, wsi, "/etc/hostname", "text/plain") == -1);
-	EXPECT(libwebsockets_serve_http_file(context, wsi, NULL, NULL) == -1);
+	EXPECT(serve_file(context, wsi, "/etc/hostname", "text/plain") == -1);
+	EXPECT(serve_file(context, wsi, NULL, NULL) == -1);
 	EXPECT(libwebsockets_serve_http_file_fragment(context, wsi) == 1);
 	EXPECT(libwebsocket_read(context, wsi, buffer, 5) == -1);
 }
@@ -118,8 +129,8 @@ static int callback_any(struct libwebsocket_context *context, struct libwebsocke
 }
 
 static struct libwebsocket_protocols protocols[] = {
-	{ "any", callback_any, 8, 0, NULL, 0 },
-	{ NULL, NULL, 0, 0, NULL, 0 },
+	{ .name = "any", .callback = callback_any, .per_session_data_size = 8 },
+	{ .name = NULL },
 };
 
 static struct libwebsocket_context *create(int port)
@@ -184,7 +195,7 @@ int main(int argc, char **argv)
 	EXPECT(context != NULL);
 	EXPECT(create(port) == NULL);
 	EXPECT(create(70000) == NULL);
-	EXPECT(create(-1) == NULL);
+	EXPECT(create(-2) == NULL);
 	abuse_data(context);
 	abuse_wsi(context, NULL);
 	abuse_wsi(context, (struct libwebsocket *)context);
@@ -197,7 +208,7 @@ int main(int argc, char **argv)
 	second = create(port + 1);
 	EXPECT(second != NULL);
 	EXPECT(libwebsocket_callback_on_writable(second, wsi) == -1);
-	EXPECT(libwebsockets_serve_http_file(context, wsi, "/etc/hostname", "text/plain") == -1);
+	EXPECT(serve_file(context, wsi, "/etc/hostname", "text/plain") == -1);
 	EXPECT(libwebsocket_client_connect(context, NULL, 1, 0, NULL, NULL, NULL, NULL, -1) == NULL);
 	EXPECT(libwebsocket_client_connect(context, "a", -7, 0, "/", "a", "b", "c", -1) == NULL);
 	EXPECT(libwebsocket_client_connect(context, "127.0.0.1", port, 0, "/ \r\n", "a", "b", "c",
@@ -230,7 +241,7 @@ int main(int argc, char **argv)
 	abuse_wsi(context, wsi);
 	abuse_wsi(context, last);
 	abuse_context(context);
-	for (n = 0; n <= LWS_CALLBACK_CLEAR_MODE_POLL_FD; n++)
+	for (n = 0; n <= LAST_REASON; n++)
 		destroy_inside(port, (int)n);
 	puts(wrong ? "wrong" : "survived");
 	return wrong;

@@ -33,6 +33,17 @@ fn a_program_with_stale_and_made_up_handles_and_null_everywhere_survives() {
 }
 
 #[test]
+fn programs_of_later_releases_survive_it_too() {
+    let all = ["123", "130", "140"].map(|level| ("programs/hostile.c", level));
+    for (source, level) in all.into_iter().chain([("programs/hostile-limits.c", "123")]) {
+        let level = format!("-DSOCKEYE_LWS_LEVEL={level}");
+        let hostile = compiled(source, "gcc", &["-std=gnu99", &level]);
+        let said = Running::of(Command::new(hostile).arg(two_free_ports())).expect_status(0);
+        assert!(said.contains("survived"), "{level}: {said}");
+    }
+}
+
+#[test]
 fn valgrind_finds_no_error_and_no_leak() {
     if !has("valgrind") {
         return;
