@@ -50,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     plain("utf8", proto::fuzz_utf8, TEXT),
     with("reader", proto::fuzz_reader, proto::reader_outcome, FRAMES),
     plain("close_frame", proto::fuzz_close_frame, TEXT),
+    plain("deflate", proto::fuzz_deflate, RUNS),
     plain("deflate_offers", proto::fuzz_deflate_offers, OFFERS),
     with("deflate_stream", proto::fuzz_deflate_stream, proto::deflate_stream_outcome, STREAMS),
     with(
@@ -282,6 +283,15 @@ const OFFERS: &[&[u8]] = &[
     b"x-webkit-deflate-frame",
 ];
 
+const RUNS: &[&[u8]] = &[
+    b"\x00\x00\x00",
+    b"\xe1\xff\x00",
+    b"\xe4\xff\x5a",
+    b"\xe2\xff\xff",
+    b"\x43\x40\x07",
+    b"\xa5\x80\x30",
+    b"\x86\x02",
+];
 const STREAMS: &[&[u8]] = &[
     b"\xf2\x48\xcd\xc9\xc9\x07\x00",
     b"\xf2\x00\x11\x00\x00",

@@ -10,7 +10,7 @@ mod reader;
 pub use crate::handshake::fuzz::{fuzz_accept, fuzz_origin, fuzz_upgrade, fuzz_url};
 pub use crate::http::fuzz::{fuzz_body, fuzz_head, fuzz_header_list, fuzz_response};
 pub use crate::proxy::fuzz::{fuzz_proxy, fuzz_tunnel};
-pub use deflate::{deflate_stream_outcome, fuzz_deflate_offers, fuzz_deflate_stream};
+pub use deflate::{deflate_stream_outcome, fuzz_deflate, fuzz_deflate_offers, fuzz_deflate_stream};
 pub use reader::{fuzz_reader, reader_outcome};
 
 use crate::close::{BadClose, CloseCode, CloseFrame};

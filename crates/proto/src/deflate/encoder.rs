@@ -187,3 +187,137 @@ impl Blocks {
 fn gain(found: Match) -> i32 {
     6 * found.len as i32 - (found.distance as u32 | 1).ilog2() as i32 - 10
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::inflate::Inflate;
+    use super::super::inflater::{Inflater, inflate};
+    use super::super::matcher::STEPS;
+    use super::*;
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        std::iter::repeat_with(next).take(len).collect()
+    }
+
+    /// Bytes that come as often as Fibonacci numbers say: the deepest of all trees.
+    fn fibonacci() -> Vec<u8> {
+        let (mut one, mut two, mut out) = (1, 1, Vec::new());
+        for byte in 0..23 {
+            // None of four is like four before.
+            out.extend((0..one).map(|_| byte));
+            (one, two) = (two, one + two);
+        }
+        let len = out.len();
+        (0..len).map(|at| out[at * 27_644_437 % len]).collect()
+    }
+
+    /// Data that encoders find hard, of so many bytes.
+    fn hard(len: usize) -> Vec<(&'static str, Vec<u8>)> {
+        let random = noise(len);
+        let of = |byte: &dyn Fn(usize) -> u8| (0..len).map(byte).collect::<Vec<u8>>();
+        vec![
+            ("zeros", vec![0; len]),
+            ("two in turn", of(&|at| (at % 2) as u8)),
+            ("runs of 258", of(&|at| (at / 258) as u8)),
+            ("runs of 259", of(&|at| (at / 259) as u8)),
+            ("a ramp", of(&|at| at as u8)),
+            ("few bytes", of(&|at| random[at] % 3)),
+            (
+                "text and noise",
+                of(&|at| if at / 5000 % 2 == 0 { random[at] } else { random[at] % 9 }),
+            ),
+            ("far repeats", of(&|at| random[at % 32_768])),
+            ("too far repeats", of(&|at| random[at % 32_769])),
+            ("near the smallest window", of(&|at| random[at % 513])),
+            ("above 143", of(&|at| 144 + random[at] % 100)),
+            ("noise", random),
+        ]
+    }
+
+    /// What our own decoder makes of a message.
+    fn decoded(small: &[u8]) -> Vec<u8> {
+        let (mut decoder, mut out, mut room) = (Inflate::new(), Vec::new(), vec![0; 9999]);
+        let all = [small, &[0, 0, 0xff, 0xff]].concat();
+        let mut input = &all[..];
+        loop {
+            let written = decoder.run(&mut input, &mut room).expect("a stream");
+            out.extend_from_slice(&room[..written]);
+            if written < room.len() {
+                return out;
+            }
+        }
+    }
+
+    #[test]
+    fn hard_messages_inflate_to_what_they_were_in_every_window_and_effort() {
+        let (mut out, mut again) = (Vec::new(), Vec::new());
+        for (round, len) in [0, 1, 3, 4, 5, 257, 260, 700, 6000, 70_000].into_iter().enumerate() {
+            for (at, (name, data)) in hard(len).into_iter().enumerate() {
+                let (window, level) = (9 + (round + at) as u8 % 7, 1 + (round * 5 + at) as u8 % 9);
+                let memory_level = 1 + (at * 7 + round) as u8 % 9;
+                let options = DeflateOptions { level, memory_level, ..DeflateOptions::default() };
+                let mut encoder = Encoder::new(&options);
+                let what = format!("{name}, {len} bytes, {window}, {level}, {memory_level}");
+                let first = encoder.compress(&[], &data, window, &mut out);
+                assert!(
+                    first <= data.len() + 6 + 5 * data.len().div_ceil(0xffff),
+                    "{what}: {first}"
+                );
+                assert!(decoded(&out[..first]) == data, "{what}");
+                let mut inflater = Inflater::new();
+                assert!(inflate(&mut inflater, &out[..first], 777).unwrap() == data, "{what}");
+                // The same once more, behind itself.
+                let next = encoder.compress(&data, &data, window, &mut again);
+                assert!(inflate(&mut inflater, &again[..next], 777).unwrap() == data, "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_deepest_tree_is_cut_to_15_bits() {
+        let data = fibonacci();
+        let (mut encoder, mut out) = (Encoder::new(&DeflateOptions::default()), Vec::new());
+        // So few are looked at that nearly all are literals, in one block.
+        encoder.blocks.effort = Effort::of(0, 4, 0);
+        encoder.blocks.most = usize::MAX;
+        let len = encoder.compress(&[], &data, 15, &mut out);
+        assert!(decoded(&out[..len]) == data);
+        assert!(inflate(&mut Inflater::new(), &out[..len], 999).unwrap() == data);
+    }
+
+    #[test]
+    fn nobody_makes_a_search_longer_than_its_effort_allows() {
+        // Each place has a thousand before it that begin alike, and none that goes on alike.
+        let random = noise(30_000);
+        let data: Vec<u8> =
+            random.chunks(5).flat_map(|five| [b"salm", five].concat()).take(40_000).collect();
+        let mut out = Vec::new();
+        for (level, effort) in (1..=9).zip(Effort::ALL) {
+            let options = DeflateOptions { level, ..DeflateOptions::default() };
+            STEPS.set(0);
+            Encoder::new(&options).compress(&[], &data, 15, &mut out);
+            let (steps, most) = (STEPS.get(), data.len() * effort.search.depth as usize);
+            assert!(steps <= most, "{steps} steps, {most} allowed by effort {level}");
+            assert!(steps > most / 100, "{steps} steps by effort {level}: this is not hard");
+        }
+    }
+
+    #[test]
+    fn places_are_numbered_anew_before_their_numbers_run_out() {
+        let (options, data) = (DeflateOptions::default(), noise(300).repeat(9));
+        let (mut fresh, mut used) = (Encoder::new(&options), Encoder::new(&options));
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        let len = fresh.compress(&[], &data, 15, &mut one);
+        used.compress(&[], &data, 15, &mut two);
+        used.matcher.near_the_end(data.len() as u32 + 2000);
+        for _ in 0..3 {
+            assert_eq!(used.compress(&[], &data, 15, &mut two), len);
+            assert!(one[..len] == two[..len]);
+        }
+    }
+}

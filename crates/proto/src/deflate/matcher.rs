@@ -75,6 +75,12 @@ impl Matcher {
         self.next += len as u32;
     }
 
+    /// As if so many places were left.
+    #[cfg(test)]
+    pub(super) fn near_the_end(&mut self, left: u32) {
+        self.next = LAST_PLACE - left;
+    }
+
     /// Looks at the data from its byte `from` on.
     pub(super) fn look<'l>(&'l mut self, data: &'l [u8], from: usize) -> Finder<'l> {
         Finder {
@@ -161,6 +167,8 @@ impl<'l> Finder<'l> {
         let mut skip = len.wrapping_sub(3);
         let Some(mut end) = four(data, at.wrapping_add(skip)) else { return Match::default() };
         for _ in 0..search.depth {
+            #[cfg(test)]
+            STEPS.set(STEPS.get() + 1);
             let other = place.wrapping_sub(self.base) as usize;
             if four(data, other.wrapping_add(skip)) == Some(end) {
                 let found = same(data, other, at, room);
@@ -210,4 +218,10 @@ fn same(data: &[u8], one: usize, two: usize, most: usize) -> usize {
     }
     let rest = one.iter().zip(two).take_while(|(a, b)| a == b).count();
     len.wrapping_add(rest).min(most)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many places were looked at.
+    pub(super) static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

@@ -81,6 +81,39 @@ pub fn deflate_stream_outcome(mut data: &[u8]) -> u64 {
     print.finish()
 }
 
+/// Messages that are told rather than given, so that a few bytes make long ones: whatever is
+/// compressed inflates to what it was, in every window and after any history.
+pub fn fuzz_deflate(mut data: &[u8]) {
+    let options = options(&mut data);
+    let mut messages = vec![Vec::new()];
+    let mut left = MOST;
+    while let Some((&[kind, len, byte], rest)) = data.split_first_chunk() {
+        data = rest;
+        let len = ((usize::from(len) + 1) << (kind >> 5)).min(left);
+        left -= len;
+        let message = messages.last_mut().expect("there is one");
+        let before = message.len();
+        match kind % 8 {
+            0 => messages.push(Vec::new()),
+            1 => message.resize(before + len, byte),
+            // From so far back, over and over.
+            2 | 3 if before > 0 => {
+                let from = before - before.min((usize::from(byte) + 1) << (kind >> 5));
+                (0..len).for_each(|at| message.push(message[from + at]));
+            }
+            4 => message.extend((0..len).map(|at| (at * at * 31 >> 7) as u8 ^ byte)),
+            5 => message.extend((0..len).map(|at| byte.wrapping_add((at % 11) as u8))),
+            _ => {
+                let (given, rest) = data.split_at(len.min(data.len()));
+                message.extend_from_slice(given);
+                data = rest;
+            }
+        }
+    }
+    let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    round_trip(&options, &messages);
+}
+
 /// The most that may come of a message.
 const MOST: usize = 100_000;
 
