@@ -279,6 +279,24 @@ mod tests {
     }
 
     #[test]
+    fn a_window_reaches_so_far_and_not_a_byte_farther() {
+        let (mut encoder, mut out) = (Encoder::new(&DeflateOptions::default()), Vec::new());
+        for bits in 9..=15 {
+            let window = 1 << bits;
+            for (distance, reaches) in [(window - 1, true), (window, true), (window + 1, false)] {
+                let all = noise(2 * distance);
+                let repeated = [&all[..distance], &all[..distance]].concat();
+                let len = encoder.compress(&[], &repeated, bits, &mut out);
+                assert!(decoded(&out[..len]) == repeated, "{bits}, {distance}");
+                assert_eq!(len < distance * 5 / 4, reaches, "{bits}, {distance}: {len} bytes");
+                let (history, message) = repeated.split_at(distance);
+                let len = encoder.compress(history, message, bits, &mut out);
+                assert_eq!(len < distance / 4, reaches, "{bits}, {distance}: {len} bytes");
+            }
+        }
+    }
+
+    #[test]
     fn the_deepest_tree_is_cut_to_15_bits() {
         let data = fibonacci();
         let (mut encoder, mut out) = (Encoder::new(&DeflateOptions::default()), Vec::new());
@@ -314,7 +332,7 @@ mod tests {
         let (mut one, mut two) = (Vec::new(), Vec::new());
         let len = fresh.compress(&[], &data, 15, &mut one);
         used.compress(&[], &data, 15, &mut two);
-        used.matcher.near_the_end(data.len() as u32 + 2000);
+        used.matcher.near_the_end(100); // what it has noted so far are small numbers
         for _ in 0..3 {
             assert_eq!(used.compress(&[], &data, 15, &mut two), len);
             assert!(one[..len] == two[..len]);

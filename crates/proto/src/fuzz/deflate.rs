@@ -101,7 +101,7 @@ pub fn fuzz_deflate(mut data: &[u8]) {
                 let from = before - before.min((usize::from(byte) + 1) << (kind >> 5));
                 (0..len).for_each(|at| message.push(message[from + at]));
             }
-            4 => message.extend((0..len).map(|at| (at * at * 31 >> 7) as u8 ^ byte)),
+            4 => message.extend((0..len).map(|at| ((at * at * 31) >> 7) as u8 ^ byte)),
             5 => message.extend((0..len).map(|at| byte.wrapping_add((at % 11) as u8))),
             _ => {
                 let (given, rest) = data.split_at(len.min(data.len()));
