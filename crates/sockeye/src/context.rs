@@ -269,6 +269,7 @@ impl Context<BuiltIn> {
                 _ => self.engine.ready(ConnId::from_u64(token), readiness),
             }
         }
+        self.engine.release();
         if heeded {
             self.heed()?;
         }
@@ -400,6 +401,7 @@ impl Context<External> {
 
     /// Does what no descriptor announces, and sets the alarm for what comes next.
     fn finish_call(&mut self) -> io::Result<()> {
+        self.engine.release();
         self.engine.work();
         self.engine.leave();
         self.set_alarm()

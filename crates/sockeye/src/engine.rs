@@ -89,6 +89,9 @@ impl Engine {
         if slot.flags.has(Flags::DOOMED) {
             return;
         }
+        if slot.flags.has(Flags::HELD) {
+            state.release(); // it is here for the second time
+        }
         state.turn = Some(id);
         if readiness.writable {
             self.socket_writable(id);
@@ -96,7 +99,16 @@ impl Engine {
         if readiness.readable || readiness.hangup {
             self.socket_readable(id, readiness.hangup);
         }
-        self.end_turn(id);
+        match self.core.state.get_mut().hold(id) {
+            true => self.settle(),
+            false => self.end_turn(id),
+        }
+    }
+
+    /// All descriptors that are ready have had their turns: what these have left is sent.
+    pub(crate) fn release(&mut self) {
+        self.core.state.get_mut().release();
+        self.settle();
     }
 
     /// Fires what is due.
@@ -434,6 +446,7 @@ impl Engine {
     /// Ends a connection for which that is due.
     fn end(&mut self, doom: Doom) {
         let Doom { id, by, cause } = doom;
+        self.core.state.get_mut().release_of(id);
         if matches!(cause, Cause::Aborted) {
             self.core.state.get_mut().say_goodbye_if_all_is_out(id);
         }

@@ -263,9 +263,9 @@ impl<'c> Connections<'c> {
     /// waits first, as far as the socket takes it.
     pub fn is_choked(&self, id: ConnId) -> bool {
         let mut state = self.state();
-        if state.turn == Some(id) && !state.cork.is_empty() {
-            state.end_turn();
-            state.begin_turn(id);
+        state.release_of(id);
+        if state.turn == Some(id) {
+            state.send_gathered();
         }
         !state.flush(id)
     }

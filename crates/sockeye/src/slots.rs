@@ -110,6 +110,8 @@ impl Flags {
 
     /// What we send may be compressed.
     pub(crate) const DEFLATES: Self = Self(1 << 16);
+    /// Output of a turn of this connection is held in the cork.
+    pub(crate) const HELD: Self = Self(1 << 17);
 
     /// What keeps a message from the short way in.
     pub(crate) const HELD_BACK: Self =
@@ -126,6 +128,10 @@ impl Flags {
         Self(Self::WANTS.0 | Self::IN_WANTS.0 | Self::DOOMED.0 | Self::CLOSE_SENT.0);
     /// Its end has begun.
     pub(crate) const ENDING: Self = Self(Self::DOOMED.0 | Self::CLOSE_SENT.0);
+
+    /// What keeps the output of a turn from being held: its end is near, or it goes another way.
+    pub(crate) const NOT_HELD: Self =
+        Self(Self::DOOMED.0 | Self::CLOSE_SENT.0 | Self::TLS.0 | Self::HELD.0);
 
     /// Whether one of these is set.
     pub(crate) fn has(self, flag: Self) -> bool {

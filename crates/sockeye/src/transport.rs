@@ -12,6 +12,7 @@ use crate::state::State;
 use crate::tls::TlsError;
 use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask};
 use std::io::{self, ErrorKind, IoSlice};
+use std::mem;
 
 /// What one read gave.
 pub(crate) enum Received {
@@ -258,6 +259,7 @@ impl State {
     /// could take data when last seen, so that what one callback sends to many needs no queue for
     /// each. Only the first time in a callback: what follows gathers. How many bytes have gone.
     pub(crate) fn send_aside(&mut self, id: ConnId, header: &[u8], payload: &[u8]) -> usize {
+        self.release_of(id);
         let slot = self.slots.at_mut(id.index);
         let writable = slot.registered.is_some_and(|interest| !interest.is_writable());
         let clear = self.turn != Some(id) && slot.queued() == 0 && writable;
@@ -285,6 +287,7 @@ impl State {
 
     /// Begins the connection's turn: its output gathers until [`end_turn`](Self::end_turn).
     pub(crate) fn begin_turn(&mut self, id: ConnId) -> bool {
+        self.release();
         let alive = self.slots.get(id).is_some_and(|slot| !slot.flags.has(Flags::DOOMED));
         self.turn = alive.then_some(id);
         alive
@@ -293,10 +296,7 @@ impl State {
     /// Sends what has gathered. Whether that is all there is to do, as it is for a WebSocket.
     pub(crate) fn end_turn(&mut self) -> bool {
         let Some(id) = self.turn else { return true };
-        let has_output = !self.cork.is_empty() || !self.sealing.output.is_empty();
-        if has_output && self.slots.get(id).is_some() {
-            self.send_corked_and(id, &[], &[]);
-        }
+        self.send_gathered();
         self.turn = None;
         let Some(slot) = self.slots.get_mut(id) else {
             self.cork.clear(); // it ended in its own turn
@@ -305,6 +305,82 @@ impl State {
         };
         slot.shed();
         matches!(slot.phase, Phase::WebSocket(_))
+    }
+
+    /// Sends what has gathered in this turn.
+    pub(crate) fn send_gathered(&mut self) {
+        let has_output = !self.cork.is_empty() || !self.sealing.output.is_empty();
+        if let Some(id) = self.turn.filter(|&id| has_output && self.slots.get(id).is_some()) {
+            self.send_corked_and(id, &[], &[]);
+        }
+    }
+
+    /// Ends the turn of `id` without sending what has gathered, if that is little:
+    /// [`release`](Self::release) sends it, which must be called soon. Whether it did.
+    pub(crate) fn hold(&mut self, id: ConnId) -> bool {
+        if self.cork.is_empty() || !self.cork.may_hold() {
+            return false;
+        }
+        let Some(slot) = self.slots.get_mut(id) else { return false };
+        let is_open = matches!(slot.phase, Phase::WebSocket(_));
+        if !is_open || slot.flags.has(Flags::NOT_HELD) || slot.queued() > 0 {
+            return false;
+        }
+        slot.shed();
+        slot.flags.set(Flags::HELD);
+        self.turn = None;
+        if self.cork.hold(id) {
+            self.release();
+        }
+        true
+    }
+
+    /// Sends what turns that are over have left, connection by connection. Before anything else
+    /// is sent there, or said of it.
+    pub(crate) fn release(&mut self) {
+        if self.cork.holds_nothing() {
+            return;
+        }
+        let (turn, by_permit) = (self.turn.take(), mem::take(&mut self.by_permit));
+        let Self { cork, slots, latency, .. } = self;
+        let mut trouble = Vec::new(); // hardly ever
+        for (id, output) in cork.held() {
+            let Some(slot) = slots.get_mut(id) else { continue };
+            slot.flags.clear(Flags::HELD);
+            let send = || match slot.fd() {
+                Some(fd) => sockeye_sys::send(fd, output),
+                None => Err(io::Error::from(ErrorKind::NotConnected)),
+            };
+            let sent = match latency.call("send", Some(id), send) {
+                Ok(n) => n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                Err(error) => {
+                    trouble.push((id, Some(error.kind())));
+                    continue;
+                }
+            };
+            slot.bytes_out += sent as u64;
+            if sent < output.len() {
+                slot.cold().tail.push(&output[sent..]);
+                trouble.push((id, None));
+            }
+        }
+        cork.let_go();
+        for (id, error) in trouble {
+            self.turn = Some(id); // the socket has been tried
+            match error {
+                Some(error) => self.doom(id, By::Peer, Cause::Broken(error)),
+                None => self.after_queueing(id),
+            }
+        }
+        (self.turn, self.by_permit) = (turn, by_permit);
+    }
+
+    /// The same, if something of this connection is held.
+    pub(crate) fn release_of(&mut self, id: ConnId) {
+        if self.slots.get(id).is_some_and(|slot| slot.flags.has(Flags::HELD)) {
+            self.release();
+        }
     }
 
     /// Sends the tail as far as the socket takes it; whether it is empty now.
@@ -363,6 +439,7 @@ impl State {
 
     /// Sends the cork and then `header` and `payload`; what is not taken becomes the tail.
     fn send_corked_and(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
+        self.release(); // first come, first served; and all of the room is this connection's
         let slot = self.slots.at_mut(id.index);
         if slot.flags.has(Flags::TLS) {
             return self.send_sealed(id, header, payload);

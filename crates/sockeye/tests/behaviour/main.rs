@@ -11,6 +11,7 @@ mod fairness;
 mod faults;
 mod handles;
 mod handshake;
+mod held;
 mod http;
 mod http_limits;
 #[cfg(target_os = "linux")]
