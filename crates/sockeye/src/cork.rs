@@ -83,7 +83,9 @@ impl Cork {
     /// Nothing is held any more.
     pub(crate) fn let_go(&mut self) {
         self.held.clear();
-        self.bytes.copy_within(self.start..self.len, 0);
+        if !self.is_empty() {
+            self.bytes.copy_within(self.start..self.len, 0);
+        }
         self.len -= self.start;
         self.start = 0;
     }

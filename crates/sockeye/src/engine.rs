@@ -107,8 +107,11 @@ impl Engine {
 
     /// All descriptors that are ready have had their turns: what these have left is sent.
     pub(crate) fn release(&mut self) {
-        self.core.state.get_mut().release();
-        self.settle();
+        let state = self.core.state.get_mut();
+        if !state.cork.holds_nothing() {
+            state.release();
+            self.settle();
+        }
     }
 
     /// Fires what is due.
