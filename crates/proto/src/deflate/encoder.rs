@@ -245,7 +245,8 @@ mod tests {
         let all = [small, &[0, 0, 0xff, 0xff]].concat();
         let mut input = &all[..];
         loop {
-            let written = decoder.run(&mut input, &mut room).expect("a stream");
+            let (written, result) = decoder.run(&mut input, &mut room);
+            result.expect("a stream");
             out.extend_from_slice(&room[..written]);
             if written < room.len() {
                 return out;

@@ -229,9 +229,13 @@ impl Inflate {
         (self.state, self.bits, self.known) = (State::Head, Bits::default(), 0);
     }
 
-    /// Inflates into `room`, and returns how much that was. If it is not all of `room`, the input
-    /// is used up. A new stream may follow where one ends.
-    pub(super) fn run(&mut self, input: &mut &[u8], room: &mut [u8]) -> Result<usize, Corrupt> {
+    /// Inflates into `room`: how much that was, and whether something corrupt comes then. If it is
+    /// not all of `room`, the input is used up. A new stream may follow where one ends.
+    pub(super) fn run(
+        &mut self,
+        input: &mut &[u8],
+        room: &mut [u8],
+    ) -> (usize, Result<(), Corrupt>) {
         let mut out = Out { room, written: 0 };
         while out.written < out.room.len() {
             match self.step(input, &mut out) {
@@ -239,11 +243,11 @@ impl Inflate {
                 Ok(None) => break,
                 Err(corrupt) => {
                     self.state = State::Failed;
-                    return Err(corrupt);
+                    return (out.written, Err(corrupt));
                 }
             }
         }
-        Ok(out.written)
+        (out.written, Ok(()))
     }
 
     /// One step: what is next, or `None` for want of input or room.
@@ -446,7 +450,9 @@ mod tests {
         let mut room = vec![0; room];
         for mut piece in input.chunks(step) {
             loop {
-                let Ok(written) = inflate.run(&mut piece, &mut room) else { return (out, false) };
+                let (written, Ok(())) = inflate.run(&mut piece, &mut room) else {
+                    return (out, false);
+                };
                 out.extend_from_slice(&room[..written]);
                 if written < room.len() {
                     assert!(piece.is_empty());
@@ -462,7 +468,7 @@ mod tests {
     fn of_zlib(mut input: &[u8]) -> (Vec<u8>, bool) {
         let mut inflate = super::super::zlib::Inflate::new();
         let (mut out, mut room) = (Vec::new(), vec![0; 1 << 14]);
-        while let Ok(written) = inflate.run(&mut input, &mut room) {
+        while let (written, Ok(())) = inflate.run(&mut input, &mut room) {
             out.extend_from_slice(&room[..written]);
             if written < room.len() {
                 return (out, true);

@@ -59,9 +59,10 @@ impl Inflater {
     ) -> Result<(), InflateError<E>> {
         loop {
             // A block with BFINAL ends the stream, not the message (§7.2.3.4).
-            let written = self.inner.run(&mut input, scratch);
-            let written = written.map_err(|Corrupt| InflateError::Corrupt)?;
+            let (written, result) = self.inner.run(&mut input, scratch);
+            // What comes before something corrupt counts, however the input is cut.
             take(&scratch[..written]).map_err(InflateError::Refused)?;
+            result.map_err(|Corrupt| InflateError::Corrupt)?;
             // With room left in the output, the input is used up.
             if written < scratch.len() {
                 return Ok(());
@@ -161,5 +162,22 @@ mod tests {
         assert_eq!(inflate(&mut inflater, &again, 2).unwrap(), b"Hello");
         inflater.reset();
         assert_eq!(inflate(&mut inflater, &again, 2), Err("corrupt"));
+    }
+
+    #[test]
+    fn what_comes_before_something_corrupt_is_handed_on_however_it_is_cut() {
+        let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+        let corrupt = [&hello[..], &TAIL, &[0x07]].concat(); // a block of a type there is none of
+        for step in 1..=corrupt.len() {
+            let (mut inflater, mut out, mut scratch) = (Inflater::new(), Vec::new(), vec![0; 512]);
+            let ended = corrupt.chunks(step).find_map(|piece| {
+                let take = |bytes: &[u8]| {
+                    out.extend_from_slice(bytes);
+                    Ok::<(), ()>(())
+                };
+                inflater.inflate(piece, false, &mut scratch, take).err()
+            });
+            assert_eq!((ended, &*out), (Some(InflateError::Corrupt), &b"Hello"[..]), "{step}");
+        }
     }
 }

@@ -16,9 +16,13 @@ impl Inflate {
         self.0.reset(false);
     }
 
-    /// Inflates into `room`, and returns how much that was. If it is not all of `room`, the input
-    /// is used up. A new stream may follow where one ends.
-    pub(super) fn run(&mut self, input: &mut &[u8], room: &mut [u8]) -> Result<usize, Corrupt> {
+    /// Inflates into `room`: how much that was, and whether something corrupt comes then. If it is
+    /// not all of `room`, the input is used up. A new stream may follow where one ends.
+    pub(super) fn run(
+        &mut self,
+        input: &mut &[u8],
+        room: &mut [u8],
+    ) -> (usize, Result<(), Corrupt>) {
         let mut len = 0;
         loop {
             let (read, written) = (self.0.total_in(), self.0.total_out());
@@ -29,11 +33,11 @@ impl Inflate {
                 Ok(Status::StreamEnd) => {
                     self.reset();
                     if input.is_empty() || len == room.len() {
-                        return Ok(len);
+                        return (len, Ok(()));
                     }
                 }
-                Ok(Status::Ok | Status::BufError) => return Ok(len),
-                Err(_) => return Err(Corrupt),
+                Ok(Status::Ok | Status::BufError) => return (len, Ok(())),
+                Err(_) => return (len, Err(Corrupt)),
             }
         }
     }
