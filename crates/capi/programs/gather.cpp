@@ -85,6 +85,8 @@ private:
 	/* Every other message is the sum of the one before. */
 	void compare(const char *in, size_t len, unsigned long sum)
 	{
+		if (stopped)
+			return; /* more may have come in the same read */
 		expects_sum = !expects_sum;
 		if (expects_sum) {
 			sum_of_last = sum;
