@@ -13,7 +13,7 @@
 //! each other, then many sends, go faster through the processor's caches than one by one.
 
 use crate::slots::ConnId;
-use sockeye_proto::{MessageKind, apply_mask};
+use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, apply_mask};
 
 /// Output gathers up to this size.
 pub(crate) const CORK: usize = 16 << 10;
@@ -146,37 +146,27 @@ impl Cork {
         true
     }
 
-    /// The same, as a client sends it: masked with `key` (RFC 6455 §5.3).
+    /// The same, as a client sends it: masked with `key` (RFC 6455 §5.3), and of any length.
     #[must_use]
     pub(crate) fn push_masked(&mut self, kind: MessageKind, payload: &[u8], key: [u8; 4]) -> bool {
-        let first = 0x80 | kind.opcode() as u8;
-        let [a, b, c, d] = key;
-        let room = &mut self.bytes[self.len..];
-        let header = match payload.len() {
-            len @ 0..=125 => {
-                let Some(start) = room.first_chunk_mut() else { return false };
-                *start = [first, 0x80 | len as u8, a, b, c, d];
-                6
-            }
-            len @ 126..=0xffff => {
-                let Some(start) = room.first_chunk_mut() else { return false };
-                *start = [first, 0x80 | 126, (len >> 8) as u8, len as u8, a, b, c, d];
-                8
-            }
-            _ => return false,
-        };
-        let Some(room) = room[header..].get_mut(..payload.len()) else { return false };
-        room.copy_from_slice(payload);
-        apply_mask(room, key);
-        self.len += header + payload.len();
-        true
+        let (opcode, len) = (kind.opcode(), payload.len() as u64);
+        let header = FrameHeader { fin: true, reserved: 0, opcode, mask: Some(key), len };
+        let mut bytes = [0; HEADER_MAX];
+        let header = header.encode(&mut bytes);
+        if self.room() < header + payload.len() || !self.push(&bytes[..header]) {
+            return false;
+        }
+        let start = self.len;
+        let pushed = self.push(payload);
+        apply_mask(&mut self.bytes[start..self.len], key);
+        pushed
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockeye_proto::{FrameHeader, push_frame};
+    use sockeye_proto::push_frame;
 
     #[test]
     fn messages_are_framed_as_everywhere_else() {
@@ -208,6 +198,7 @@ mod tests {
         assert!(cork.push(&[1; CORK - 5]));
         assert!(!cork.push(&[2; 6]));
         assert!(!cork.push_message(MessageKind::Text, &[2; 4]));
+        assert!(!cork.push_masked(MessageKind::Text, b"", [3; 4]));
         assert!(!cork.push_message(MessageKind::Text, &[2; 126]));
         assert!(!cork.push_masked(MessageKind::Text, b"", [2; 4]));
         assert!(!cork.push_masked(MessageKind::Text, &[2; 126], [2; 4]));
