@@ -1,8 +1,8 @@
 /*
  * Shows what is different from level to level: prints every callback by number and name, as server
- * or as client, in a loop of its own:
+ * or as client, in a loop of its own or, for a server that is told so, the library's:
  *
- *     levels server PORT
+ *     levels server PORT [built-in]
  *     levels client PORT [HOST [PROXY]]
  *     levels hostile PORT     (1.4: handles and pointers that are none, to what came after the manual)
  *
@@ -58,6 +58,8 @@ static struct pollfd polls[MOST];
 static int count;
 #if SOCKEYE_LWS_LEVEL >= 130
 static int locks;
+static int asked_for_thread; /* how often */
+static pthread_t servicing;
 #endif
 static int is_client;
 static const char *file;
@@ -138,6 +140,36 @@ static void *from_another_thread(void *context)
 	libwebsocket_cancel_service((struct libwebsocket_context *)context);
 	return NULL;
 }
+
+static struct {
+	struct libwebsocket_context *context;
+	struct libwebsocket *wsi;
+} asking;
+
+static void *ask_from_another_thread(void *unused)
+{
+	(void)unused;
+	if (libwebsocket_callback_on_writable(asking.context, asking.wsi) != 1)
+		printf("WRONG: another thread may not ask for WRITEABLE\n");
+	return NULL;
+}
+
+static void in_another_thread(void *(*what)(void *), void *argument)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, what, argument);
+	pthread_join(thread, NULL);
+}
+
+/* Whatever is answered: it is not needed, and changes nothing. */
+static int on_get_thread_id(int protocol, struct libwebsocket *wsi, void *user, void *in, size_t len)
+{
+	if (protocol || wsi || user || in || len || !pthread_equal(pthread_self(), servicing))
+		printf("WRONG: GET_THREAD_ID p%d %p %p %p %d\n", protocol, (void *)wsi, user, in,
+		       (int)len);
+	return ++asked_for_thread;
+}
 #endif
 
 static int say(struct libwebsocket *wsi, const char *text)
@@ -171,11 +203,12 @@ static int on_receive(struct libwebsocket_context *context, struct libwebsocket 
 	if (!strcmp(in, "call all"))
 		libwebsocket_callback_all_protocol(libwebsockets_get_protocol(wsi),
 						   LWS_CALLBACK_USER + 1);
-	if (!strcmp(in, "cancel")) {
-		pthread_t thread;
-
-		pthread_create(&thread, NULL, from_another_thread, context);
-		pthread_join(thread, NULL);
+	if (!strcmp(in, "cancel"))
+		in_another_thread(from_another_thread, context);
+	if (!strcmp(in, "ask elsewhere")) {
+		asking.context = context;
+		asking.wsi = wsi;
+		in_another_thread(ask_from_another_thread, NULL);
 	}
 #endif
 	return say(wsi, in);
@@ -221,6 +254,10 @@ static int serve_made_head(struct libwebsocket_context *context, struct libwebso
 }
 #endif
 
+#if SOCKEYE_LWS_LEVEL >= 130
+static int keeps; /* after the body of the present request the connection goes on */
+#endif
+
 static void print_token(struct libwebsocket *wsi, const char *name, enum lws_token_indexes token)
 {
 	char text[100];
@@ -229,24 +266,38 @@ static void print_token(struct libwebsocket *wsi, const char *name, enum lws_tok
 		printf("  %s \"%s\"\n", name, text);
 }
 
-static int on_http(struct libwebsocket_context *context, struct libwebsocket *wsi, const char *uri)
+static void print_tokens(struct libwebsocket *wsi)
 {
-	printf("  uri \"%s\"\n", uri);
 	print_token(wsi, "GET_URI", WSI_TOKEN_GET_URI);
 	print_token(wsi, "HOST", WSI_TOKEN_HOST);
 #if SOCKEYE_LWS_LEVEL >= 130
 	print_token(wsi, "POST_URI", WSI_TOKEN_POST_URI);
+	print_token(wsi, "OPTIONS_URI", WSI_TOKEN_OPTIONS_URI);
 	print_token(wsi, "HTTP_URI_ARGS", WSI_TOKEN_HTTP_URI_ARGS);
 	print_token(wsi, "HTTP_COOKIE", WSI_TOKEN_HTTP_COOKIE);
+#endif
+#if SOCKEYE_LWS_LEVEL >= 140
+	print_token(wsi, "HTTP_USER_AGENT", WSI_TOKEN_HTTP_USER_AGENT);
+	print_token(wsi, "PUT_URI", WSI_TOKEN_PUT_URI);
+	print_token(wsi, "PATCH_URI", WSI_TOKEN_PATCH_URI);
+	print_token(wsi, "DELETE_URI", WSI_TOKEN_DELETE_URI);
+#endif
+}
+
+static int on_http(struct libwebsocket_context *context, struct libwebsocket *wsi, const char *uri)
+{
+	printf("  uri \"%s\"\n", uri);
+	print_tokens(wsi);
+#if SOCKEYE_LWS_LEVEL >= 130
 	if (!strcmp(uri, "/gone")) {
 		libwebsockets_return_http_status(context, wsi, HTTP_STATUS_GONE, "<p>long ago");
 		return -1;
 	}
-	if (!strcmp(uri, "/post"))
+	keeps = !strcmp(uri, "/kept");
+	if (keeps || !strcmp(uri, "/post"))
 		return 0;
 #endif
 #if SOCKEYE_LWS_LEVEL >= 140
-	print_token(wsi, "HTTP_USER_AGENT", WSI_TOKEN_HTTP_USER_AGENT);
 	if (!strcmp(uri, "/made"))
 		return serve_made_head(context, wsi);
 #endif
@@ -266,7 +317,7 @@ static int record(int protocol, struct libwebsocket_context *context, struct lib
 		return 0;
 #if SOCKEYE_LWS_LEVEL >= 130
 	if (reason == LWS_CALLBACK_GET_THREAD_ID)
-		return 0; /* with every turn */
+		return on_get_thread_id(protocol, wsi, user, in, len);
 #endif
 	printf("%d p%d %d %s\n", SOCKEYE_LWS_LEVEL, protocol, reason, name_of(reason));
 	switch (reason) {
@@ -295,6 +346,10 @@ static int record(int protocol, struct libwebsocket_context *context, struct lib
 		printf("  \"%s\"\n", (char *)in);
 		break;
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+#if SOCKEYE_LWS_LEVEL >= 140
+		if (keeps)
+			return serve_made_head(context, wsi);
+#endif
 		libwebsockets_return_http_status(context, wsi, HTTP_STATUS_OK, NULL);
 		return -1;
 #endif
@@ -341,6 +396,9 @@ static struct libwebsocket_context *create(int port)
 	struct lws_context_creation_info info;
 	struct libwebsocket_context *context;
 
+#if SOCKEYE_LWS_LEVEL >= 130
+	servicing = pthread_self();
+#endif
 	memset(&info, 0, sizeof(info));
 	info.port = port;
 	info.iface = port == CONTEXT_PORT_NO_LISTEN ? NULL : "127.0.0.1";
@@ -397,11 +455,30 @@ void other_end(struct libwebsocket_context *context)
 }
 #else
 
+static int is_built_in;
+
+static int turn_built_in(struct libwebsocket_context *context)
+{
+	int result;
+#if SOCKEYE_LWS_LEVEL >= 130
+	int before = asked_for_thread;
+#endif
+
+	result = libwebsocket_service(context, 1000);
+#if SOCKEYE_LWS_LEVEL >= 130
+	if (asked_for_thread != before + 1)
+		printf("WRONG: asked for the thread %d times\n", asked_for_thread - before);
+#endif
+	return result;
+}
+
 static int turn(struct libwebsocket_context *context)
 {
 	struct pollfd one;
 	int n, was;
 
+	if (is_built_in)
+		return turn_built_in(context);
 	if (poll(polls, (nfds_t)count, 1000) < 0)
 		return -1;
 	for (n = 0; n < count; n++) {
@@ -505,6 +582,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	file = argv[0];
 	is_client = argc > 1 && !strcmp(argv[1], "client");
+	is_built_in = !is_client && argc > 3 && !strcmp(argv[3], "built-in");
 	signal(SIGINT, on_signal);
 	context = create(is_client ? CONTEXT_PORT_NO_LISTEN : port);
 	if (!context)
@@ -535,6 +613,10 @@ int main(int argc, char **argv)
 #endif
 	while (!stopped && turn(context) >= 0)
 		;
+#if SOCKEYE_LWS_LEVEL >= 130 && !defined(OTHER_LEVEL)
+	if (!is_built_in && asked_for_thread)
+		printf("WRONG: a loop of the program's own is asked for its thread\n");
+#endif
 	libwebsocket_context_destroy(context);
 	printf("polls left: %d\n", count);
 	return 0;

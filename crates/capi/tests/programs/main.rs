@@ -11,6 +11,7 @@ mod fraggle;
 mod header;
 mod hostile;
 mod levels;
+mod numbers;
 mod panics;
 mod recorder;
 #[path = "../../../sockeye/tests/behaviour/secure/relay.rs"]
