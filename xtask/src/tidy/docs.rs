@@ -1,6 +1,7 @@
-//! Documents tell the truth: tests that they name exist, and what they link to does.
+//! Documents tell the truth: tests that they name exist, what they link to does, and the map of the
+//! library has all its modules.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Violation;
 use super::files::File;
@@ -11,6 +12,11 @@ const TEST_COLUMNS: [&str; 2] = ["test", "tests"];
 /// What must not compile, one file a case.
 const CASES: &str = "crates/sockeye/tests/ui/fail/";
 
+/// Where newcomers look for what is where.
+const MAP: &str = "ARCHITECTURE.md";
+/// The modules that it names, each of them.
+const MAPPED: &str = "crates/sockeye/src/";
+
 /// Checks every Markdown file.
 pub(crate) fn check(files: &[File], found: &mut Vec<Violation>) {
     let tests = tests(files);
@@ -19,6 +25,9 @@ pub(crate) fn check(files: &[File], found: &mut Vec<Violation>) {
         let text = file.text.as_deref().unwrap_or_default();
         named_tests(&file.path, text, &tests, found);
         links(&file.path, text, &paths, found);
+        if file.path == MAP {
+            modules(text, &paths, found);
+        }
     }
 }
 
@@ -96,6 +105,22 @@ fn links(path: &str, text: &str, paths: &HashSet<&str>, found: &mut Vec<Violatio
     }
 }
 
+/// Every module of the library has its place on the map.
+fn modules(map: &str, paths: &HashSet<&str>, found: &mut Vec<Violation>) {
+    let modules = paths.iter().filter_map(|path| path.strip_prefix(MAPPED));
+    // Of a module in several files, the directory.
+    let modules = modules.map(|path| path.split_inclusive('/').next().unwrap_or(path));
+    let modules: BTreeSet<&str> = modules.filter(|&module| module != "lib.rs").collect();
+    for module in modules {
+        let link = format!("]({MAPPED}{module}");
+        let of_directory = format!("]({MAPPED}{}.rs)", module.trim_end_matches('/'));
+        if !map.contains(&link) && !map.contains(&of_directory) {
+            let what = format!("{MAPPED}{module} is not on the map; say what is looked for there");
+            found.push(Violation::new(MAP, 1, what));
+        }
+    }
+}
+
 /// A path relative to a directory, from the root of the project.
 fn resolved(here: &str, target: &str) -> String {
     let mut parts: Vec<&str> = here.split('/').filter(|part| !part.is_empty()).collect();
@@ -157,6 +182,26 @@ mod tests {
         assert_eq!(
             said(bad),
             ["docs/a.md:1: the link to crates/a/tests/b.rs leads nowhere; mend it"]
+        );
+    }
+
+    #[test]
+    fn every_module_is_on_the_map() {
+        let modules = ["a.rs", "b.rs", "b/mod.rs", "c/d.rs", "lib.rs"];
+        let paths = modules.map(|path| format!("{MAPPED}{path}"));
+        let paths: HashSet<&str> = paths.iter().map(String::as_str).collect();
+        let said = |map: &str| {
+            let mut found = Vec::new();
+            super::modules(map, &paths, &mut found);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let map = |files: &[&str]| {
+            files.iter().map(|file| format!("[x]({MAPPED}{file})\n")).collect::<String>()
+        };
+        assert_eq!(said(&map(&["a.rs", "b.rs", "c/d.rs"])), [""; 0]);
+        assert_eq!(
+            said(&map(&["b.rs", "c/d.rs"])),
+            [format!("{MAP}:1: {MAPPED}a.rs is not on the map; say what is looked for there")]
         );
     }
 }
