@@ -18,7 +18,16 @@
 
 #include <libwebsockets.h>
 
+#if SOCKEYE_LWS_LEVEL < 130
 #define REASONS (LWS_CALLBACK_CLEAR_MODE_POLL_FD + 1)
+#define serve_file libwebsockets_serve_http_file
+#elif SOCKEYE_LWS_LEVEL < 140
+#define REASONS (LWS_CALLBACK_UNLOCK_POLL + 1)
+#define serve_file(...) libwebsockets_serve_http_file(__VA_ARGS__, NULL)
+#else
+#define REASONS (LWS_CALLBACK_UNLOCK_POLL + 1) /* what 1.4 has after it never comes */
+#define serve_file(...) libwebsockets_serve_http_file(__VA_ARGS__, NULL, 0)
+#endif
 
 enum deed {
 	RETURN_MINUS_1,
@@ -53,6 +62,34 @@ static struct libwebsocket_context *server, *client, *destroyed;
 
 static struct libwebsocket_context *create(int listens, int tls);
 
+/* What releases after the manual added. */
+static void misuse_what_is_new(struct libwebsocket_context *context, struct libwebsocket *wsi)
+{
+#if SOCKEYE_LWS_LEVEL >= 123
+	EXPECT(libwebsocket_set_proxy(context, NULL) == -1);
+	EXPECT(libwebsocket_set_proxy(context, "\xff:1") == -1);
+	libwebsocket_set_timeout(wsi, PENDING_TIMEOUT_AWAITING_PING, 0);
+	libwebsocket_set_timeout(wsi, (enum pending_timeout)100, -1);
+	libwebsocket_set_timeout(wsi, NO_PENDING_TIMEOUT, 0x7fffffff);
+	libwebsocket_rx_flow_allow_all_protocol(libwebsockets_get_protocol(wsi));
+#endif
+#if SOCKEYE_LWS_LEVEL >= 130
+	EXPECT(libwebsockets_return_http_status(context, NULL, 404, NULL) == -1);
+	libwebsockets_return_http_status(context, wsi, 0xffffffff, NULL);
+	libwebsocket_callback_all_protocol(libwebsockets_get_protocol(wsi), LWS_CALLBACK_USER);
+	libwebsocket_callback_all_protocol(libwebsockets_get_protocol(wsi), -1);
+	libwebsocket_cancel_service(context);
+#endif
+#if SOCKEYE_LWS_LEVEL >= 140
+	lws_http_transaction_completed(wsi);
+	lws_partial_buffered(wsi);
+	lws_get_peer_write_allowance(wsi);
+	lws_is_ssl(wsi);
+#endif
+	(void)context;
+	(void)wsi;
+}
+
 /* Every function with a handle that may be good and data that is not. */
 static void misuse(struct libwebsocket_context *context, struct libwebsocket *wsi)
 {
@@ -73,8 +110,8 @@ static void misuse(struct libwebsocket_context *context, struct libwebsocket *ws
 		EXPECT(lws_hdr_copy(wsi, NULL, 10, (enum lws_token_indexes)n) <= 0);
 		EXPECT(lws_hdr_copy(wsi, path, -1, (enum lws_token_indexes)n) <= 0);
 	}
-	EXPECT(libwebsockets_serve_http_file(context, wsi, NULL, NULL) == -1);
-	EXPECT(libwebsockets_serve_http_file(context, wsi, path, path) != 0);
+	EXPECT(serve_file(context, wsi, NULL, NULL) == -1);
+	EXPECT(serve_file(context, wsi, path, path) != 0);
 	EXPECT(libwebsockets_serve_http_file_fragment(context, NULL) == 1);
 	EXPECT(libwebsocket_callback_on_writable(NULL, wsi) == -1);
 	EXPECT(libwebsocket_callback_on_writable(context, NULL) == -1);
@@ -90,6 +127,7 @@ static void misuse(struct libwebsocket_context *context, struct libwebsocket *ws
 	libwebsockets_get_protocol(wsi);
 	lws_send_pipe_choked(wsi);
 	libwebsocket_get_socket_fd(wsi);
+	misuse_what_is_new(context, wsi);
 }
 
 static void write_everything(struct libwebsocket_context *context, struct libwebsocket *wsi)
@@ -186,7 +224,7 @@ static int behave(struct libwebsocket_context *context, struct libwebsocket *wsi
 		break;
 	case LWS_CALLBACK_HTTP:
 		if (!strcmp((const char *)in, "/file"))
-			return libwebsockets_serve_http_file(context, wsi, cert, "text/plain");
+			return serve_file(context, wsi, cert, "text/plain");
 		libwebsocket_callback_on_writable(context, wsi);
 		break;
 	case LWS_CALLBACK_HTTP_WRITEABLE:
@@ -199,6 +237,22 @@ static int behave(struct libwebsocket_context *context, struct libwebsocket *wsi
 	return 0;
 }
 
+/* Whether a reason may come when the context has been destroyed. */
+static int is_of_the_end(enum libwebsocket_callback_reasons reason)
+{
+#if SOCKEYE_LWS_LEVEL >= 123
+	if (reason == LWS_CALLBACK_CLOSED_HTTP)
+		return 1;
+#endif
+#if SOCKEYE_LWS_LEVEL >= 130
+	if (reason == LWS_CALLBACK_WSI_DESTROY || reason == LWS_CALLBACK_LOCK_POLL ||
+	    reason == LWS_CALLBACK_UNLOCK_POLL)
+		return 1;
+#endif
+	return reason == LWS_CALLBACK_CLOSED || reason == LWS_CALLBACK_DEL_POLL_FD ||
+	       reason == LWS_CALLBACK_PROTOCOL_DESTROY;
+}
+
 static int callback_any(struct libwebsocket_context *context, struct libwebsocket *wsi,
 			enum libwebsocket_callback_reasons reason, void *user, void *in,
 			size_t len)
@@ -206,15 +260,19 @@ static int callback_any(struct libwebsocket_context *context, struct libwebsocke
 	int result;
 
 	(void)len;
+#if SOCKEYE_LWS_LEVEL >= 130
+	if (reason == LWS_CALLBACK_USER || (int)reason == -1)
+		return -1; /* as misuse has asked for */
+	progress -= reason == LWS_CALLBACK_GET_THREAD_ID; /* comes though nothing happens */
+#endif
 	progress++;
 	if ((unsigned int)reason >= REASONS) {
 		EXPECT(!"a reason that there is");
 		return 0;
 	}
 	seen[reason]++;
-	EXPECT(context != destroyed || reason == LWS_CALLBACK_CLOSED ||
-	       reason == LWS_CALLBACK_DEL_POLL_FD || reason == LWS_CALLBACK_PROTOCOL_DESTROY);
-	if (user && reason != LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION)
+	EXPECT(context != destroyed || is_of_the_end(reason));
+	if (user && (reason != LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION || SOCKEYE_LWS_LEVEL >= 123))
 		memset(user, 0xaa, 24);
 	if ((int)reason != now_reason || acting || acts++ > 20)
 		return behave(context, wsi, reason, in);
@@ -225,15 +283,15 @@ static int callback_any(struct libwebsocket_context *context, struct libwebsocke
 }
 
 static struct libwebsocket_protocols protocols[] = {
-	{ "hostile", callback_any, 24, 0, NULL, 0 },
-	{ "other", callback_any, 24, 3, NULL, 0 },
-	{ NULL, NULL, 0, 0, NULL, 0 },
+	{ .name = "hostile", .callback = callback_any, .per_session_data_size = 24 },
+	{ .name = "other", .callback = callback_any, .per_session_data_size = 24, .rx_buffer_size = 3 },
+	{ .name = NULL },
 };
 
 static struct libwebsocket_protocols client_protocols[] = {
-	{ "hostile", callback_any, 24, 0, NULL, 0 },
-	{ "other", callback_any, 24, 3, NULL, 0 },
-	{ NULL, NULL, 0, 0, NULL, 0 },
+	{ .name = "hostile", .callback = callback_any, .per_session_data_size = 24 },
+	{ .name = "other", .callback = callback_any, .per_session_data_size = 24, .rx_buffer_size = 3 },
+	{ .name = NULL },
 };
 
 static struct libwebsocket_context *create(int listens, int tls)
@@ -290,7 +348,7 @@ static void settle(void)
 
 static void life(int reason, int deed, int tls)
 {
-	int fds[2] = { -1, -1 };
+	int fds[3] = { -1, -1, -1 };
 	int n;
 
 	now_reason = reason;
@@ -305,6 +363,7 @@ static void life(int reason, int deed, int tls)
 					    -1);
 		fds[0] = ask("GET /file HTTP/1.1\r\n\r\n");
 		fds[1] = ask("GET / HTTP/1.1\r\n\r\n");
+		fds[2] = ask("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
 	}
 	settle();
 	libwebsocket_callback_on_writable_all_protocol(protocols);
@@ -316,7 +375,7 @@ static void life(int reason, int deed, int tls)
 	misuse(server, NULL);
 	EXPECT(libwebsocket_context_user(server) == NULL);
 	EXPECT(libwebsocket_service(client, 0) != 0);
-	for (n = 0; n < 2; n++)
+	for (n = 0; n < 3; n++)
 		if (fds[n] >= 0)
 			close(fds[n]);
 }

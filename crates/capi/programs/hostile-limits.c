@@ -18,6 +18,14 @@
 
 #include <libwebsockets.h>
 
+#if SOCKEYE_LWS_LEVEL < 130
+#define serve_file libwebsockets_serve_http_file
+#elif SOCKEYE_LWS_LEVEL < 140
+#define serve_file(...) libwebsockets_serve_http_file(__VA_ARGS__, NULL)
+#else
+#define serve_file(...) libwebsockets_serve_http_file(__VA_ARGS__, NULL, 0)
+#endif
+
 static int wrong, port, established, closed, received, stops;
 static struct libwebsocket *last, *listener;
 
@@ -120,6 +128,22 @@ static int upgrade(struct libwebsocket_context *context)
 	return fd;
 }
 
+/* Takes from a creation info what a level has and this library not, all of which is refused. */
+static void be_no_stranger(struct lws_context_creation_info *info)
+{
+	(void)info;
+#if SOCKEYE_LWS_LEVEL >= 130
+	info->http_proxy_address = NULL;
+	info->options &= ~(unsigned int)(LWS_SERVER_OPTION_LIBEV |
+					 LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT |
+					 LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS);
+#endif
+#if SOCKEYE_LWS_LEVEL >= 140
+	info->ssl_private_key_password = NULL;
+	info->provided_client_ssl_ctx = NULL;
+#endif
+}
+
 /* Each of them is refused, or makes a context that works; nothing else. */
 static void odd_infos(void)
 {
@@ -133,13 +157,13 @@ static void odd_infos(void)
 	memset(text, 'x', sizeof(text) - 1);
 	for (n = 0; n < 400; n++)
 		many[n] = protocols[0];
-	EXPECT(create(0, NULL) == NULL);
-	EXPECT(create(0, &protocols[1]) == NULL);
-	EXPECT(create(0, many) == NULL);
+	EXPECT(create(CONTEXT_PORT_NO_LISTEN, NULL) == NULL);
+	EXPECT(create(CONTEXT_PORT_NO_LISTEN, &protocols[1]) == NULL);
+	EXPECT(create(CONTEXT_PORT_NO_LISTEN, many) == NULL);
 	for (n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
 		odd[0] = protocols[0];
 		odd[0].name = names[n];
-		libwebsocket_context_destroy(create(0, odd));
+		libwebsocket_context_destroy(create(CONTEXT_PORT_NO_LISTEN, odd));
 	}
 	memset(&info, 0xff, sizeof(info));
 	info.protocols = protocols;
@@ -147,6 +171,15 @@ static void odd_infos(void)
 	info.iface = info.ssl_cert_filepath = info.ssl_private_key_filepath = text;
 	info.ssl_ca_filepath = info.ssl_cipher_list = text;
 	info.extensions = libwebsocket_get_internal_extensions();
+#if SOCKEYE_LWS_LEVEL >= 130
+	info.token_limits = NULL;
+	info.http_proxy_address = text; /* with a port that is none */
+#endif
+#if SOCKEYE_LWS_LEVEL >= 140
+	info.ssl_private_key_password = text;
+#endif
+	EXPECT(libwebsocket_create_context(&info) == NULL);
+	be_no_stranger(&info);
 	EXPECT(libwebsocket_create_context(&info) == NULL);
 	info.ssl_cert_filepath = info.ssl_cipher_list = NULL;
 	info.ka_time = info.ka_probes = info.ka_interval = 0x7fffffff;
@@ -201,10 +234,10 @@ static void foreign_handles(struct libwebsocket_context *context)
 	int fd = upgrade(context);
 
 	others[0] = protocols[0];
-	second = create(0, others);
+	second = create(CONTEXT_PORT_NO_LISTEN, others);
 	EXPECT(second != NULL);
 	EXPECT(libwebsocket_callback_on_writable(second, last) == -1);
-	EXPECT(libwebsockets_serve_http_file(second, last, "/etc/hostname", "text/plain") == -1);
+	EXPECT(serve_file(second, last, "/etc/hostname", "text/plain") == -1);
 	EXPECT(libwebsockets_serve_http_file_fragment(second, last) == 1);
 	EXPECT(libwebsocket_read(second, last, buffer, 3) == -1);
 	EXPECT(libwebsocket_write((struct libwebsocket *)second, buffer, 3, LWS_WRITE_TEXT) == -1);
