@@ -1,5 +1,5 @@
 //! Compiles the one function that Rust cannot define, a variadic one, and links the shared library
-//! so that it is small.
+//! so that it is small and stays loaded.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,8 +15,17 @@ fn main() {
     println!("cargo:rerun-if-changed=src/log.c");
     println!("cargo:rerun-if-changed=build.rs");
     cc::Build::new().file("src/log.c").warnings(true).extra_warnings(true).compile("sockeye_log");
+    stay();
     take_panics();
     fold();
+}
+
+/// `dlclose` leaves the library where it is: signal handlers are in it, and perhaps a thread that
+/// still looks a name up.
+fn stay() {
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
 }
 
 /// Has `panic.rs` take panics in std's place: what std would do with them is to print a backtrace,

@@ -45,7 +45,9 @@ impl Desk {
     }
 }
 
-/// Starts its threads with the first look-ups, and ends them with the context.
+/// Starts its threads with the first look-ups, and ends them with the context: those that wait for
+/// a question at once. One that waits for an answer is not waited for, as the system's resolver
+/// cannot be told to give up; it ends after that, and holds nothing but desk and inbox till then.
 pub(crate) struct Resolver {
     desk: Arc<Desk>,
     inbox: Arc<Inbox>,

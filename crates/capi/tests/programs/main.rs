@@ -16,6 +16,7 @@ mod panics;
 mod recorder;
 #[path = "../../../sockeye/tests/behaviour/secure/relay.rs"]
 mod relay;
+mod resolving;
 mod run;
 mod site;
 mod symbols;
