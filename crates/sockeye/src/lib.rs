@@ -130,3 +130,8 @@ pub use sockeye_sys::{
     Address, BadAddress, Credentials, Identity, Interest, LockFile, Readiness, TcpKeepalive,
 };
 pub use sockeye_sys::{group_id, peer_credentials, user_id};
+
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
