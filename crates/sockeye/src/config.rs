@@ -97,7 +97,7 @@ pub struct Limits {
     /// The same of refused requests, handshakes and connections, at
     /// [`Levels::NOTICE`](crate::log::Levels::NOTICE).
     pub refused_lines: u32,
-    /// How long a callback or a system call may hold the loop before
+    /// How long a callback, a system call or TLS may hold the loop before
     /// [`Levels::LATENCY`](crate::log::Levels::LATENCY) tells of it. Nothing is measured while
     /// that level is off.
     pub latency: Duration,

@@ -333,7 +333,7 @@ impl State {
         } else if !slot.is_client()
             && slot.flags.newly(Flags::FIN_SENT)
             && let Some(fd) = slot.fd()
-            && sockeye_sys::shutdown_write(fd).is_err()
+            && self.latency.call("shutdown", Some(id), || sockeye_sys::shutdown_write(fd)).is_err()
         {
             self.remove(id); // the connection is gone already
         }

@@ -312,7 +312,12 @@ impl Context<BuiltIn> {
         }
         while let Some((id, interest, known)) = state.pop_changed() {
             let Some(fd) = state.slots.get(id).and_then(|slot| slot.fd()) else { continue };
-            if let Err(error) = tell(poller, fd, id.as_u64(), interest, known) {
+            let mut tell = || tell(poller, fd, id.as_u64(), interest, known);
+            let told = match Poller::CHANGING {
+                Some(call) => state.latency.call(call, Some(id), tell),
+                None => tell(),
+            };
+            if let Err(error) = told {
                 // The system has no room to watch it: that ends this connection, not the loop.
                 state.doom(id, crate::By::Us, crate::Cause::Broken(error.kind()));
             }

@@ -1,4 +1,4 @@
-//! What holds the loop up: callbacks and system calls, measured only while `LATENCY` is on.
+//! What holds the loop up: callbacks, system calls and TLS, measured only while `LATENCY` is on.
 
 use crate::builder::Clock;
 use crate::log::{self, Field, Levels, Value};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Whose callbacks those of HTTP are.
 const HTTP: &str = "the HTTP handler";
+/// Whose those are that belong to neither.
+const CONTEXT: &str = "the context";
 
 /// Measures what the loop runs, by the context's clock.
 pub(crate) struct Latency {
@@ -24,11 +26,19 @@ pub(crate) struct Latency {
 /// What may hold the loop up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Culprit {
-    /// The name of a callback or system call.
     name: &'static str,
-    /// Whose callback it is.
-    whose: Option<String>,
+    kind: Kind,
     connection: Option<ConnId>,
+}
+
+/// What has the name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    SystemCall,
+    /// A callback of this protocol or handler.
+    Callback(String),
+    /// Work of TLS.
+    Tls,
 }
 
 impl Latency {
@@ -46,7 +56,22 @@ impl Latency {
         let begun = is_measured().then(|| self.now());
         let result = make();
         if let Some(begun) = begun {
-            self.call_took(begun, name, connection);
+            self.took(begun, name, Kind::SystemCall, connection);
+        }
+        result
+    }
+
+    /// Does what TLS takes: a `"handshake"`, `"decryption"`, `"encryption"`.
+    pub(crate) fn tls<R>(
+        &self,
+        name: &'static str,
+        connection: ConnId,
+        work: impl FnOnce() -> R,
+    ) -> R {
+        let begun = is_measured().then(|| self.now());
+        let result = work();
+        if let Some(begun) = begun {
+            self.took(begun, name, Kind::Tls, Some(connection));
         }
         result
     }
@@ -58,19 +83,18 @@ impl Latency {
     }
 
     #[cold]
-    fn call_took(&self, begun: Instant, name: &'static str, connection: Option<ConnId>) {
-        self.end(begun, || Culprit { name, whose: None, connection });
+    fn took(&self, begun: Instant, name: &'static str, kind: Kind, connection: Option<ConnId>) {
+        self.end(begun, || Culprit { name, kind, connection });
     }
 
-    /// Asks the accept filter, which belongs to no protocol.
-    pub(crate) fn filter(&self, ask: impl FnOnce() -> bool) -> bool {
-        let begun = is_measured().then(|| (self.clock)());
-        let answer = ask();
+    /// Runs a callback that belongs to no protocol.
+    pub(crate) fn of_context<R>(&self, name: &'static str, run: impl FnOnce() -> R) -> R {
+        let begun = is_measured().then(|| self.now());
+        let result = run();
         if let Some(begun) = begun {
-            let (name, whose) = ("accept_filter", Some("the context".to_owned()));
-            self.end(begun, || Culprit { name, whose, connection: None });
+            self.took(begun, name, Kind::Callback(CONTEXT.to_owned()), None);
         }
-        answer
+        result
     }
 
     /// Says what took longest of all that was measured.
@@ -129,7 +153,7 @@ impl Core {
         latency.end(begun, || {
             let protocol = whose.map(|id| &self.registrations[usize::from(id.0)].name);
             let whose = protocol.map_or_else(|| HTTP.to_owned(), |name| format!("{name:?}"));
-            Culprit { name, whose: Some(whose), connection }
+            Culprit { name, kind: Kind::Callback(whose), connection }
         });
     }
 }
@@ -141,7 +165,11 @@ fn is_measured() -> bool {
 impl Culprit {
     fn emit(&self, event: &str, took: Duration, message: fmt::Arguments<'_>) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let kind = if self.whose.is_some() { "callback" } else { "system_call" };
+        let (kind, whose) = match &self.kind {
+            Kind::SystemCall => ("system_call", None),
+            Kind::Callback(whose) => ("callback", Some(whose.as_str())),
+            Kind::Tls => ("tls", None),
+        };
         let id = self.connection.map(|id| id.to_string());
         let text = |name, text| Field { name, value: Value::Text(text) };
         let mut fields = vec![
@@ -149,7 +177,7 @@ impl Culprit {
             text(kind, self.name),
             Field { name: "duration_us", value: Value::Number(micros) },
         ];
-        fields.extend(self.whose.as_deref().map(|whose| text("of", whose)));
+        fields.extend(whose.map(|whose| text("of", whose)));
         fields.extend(id.as_deref().map(|id| text("connection", id)));
         log::emit_with(Levels::LATENCY, message, &fields);
     }
@@ -157,9 +185,10 @@ impl Culprit {
 
 impl fmt::Display for Culprit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.whose {
-            Some(whose) => write!(f, "callback {} of {whose}", self.name)?,
-            None => write!(f, "system call {}", self.name)?,
+        match &self.kind {
+            Kind::SystemCall => write!(f, "system call {}", self.name)?,
+            Kind::Callback(whose) => write!(f, "callback {} of {whose}", self.name)?,
+            Kind::Tls => write!(f, "TLS {}", self.name)?,
         }
         match self.connection {
             Some(id) => write!(f, " on connection {id}"),

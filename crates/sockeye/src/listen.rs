@@ -109,7 +109,7 @@ impl Listeners {
 
     fn welcome(&mut self, index: usize, fd: OwnedFd, peer: &Address, state: &mut State) {
         if let Some(filter) = &mut self.filter
-            && !state.latency.filter(|| filter(fd.as_fd(), peer))
+            && !state.latency.of_context("accept_filter", || filter(fd.as_fd(), peer))
         {
             return state.log_filtered(peer);
         }

@@ -33,7 +33,9 @@ impl State {
 
     /// Closes the descriptors whose `Forget` has been taken.
     pub(crate) fn close_forgotten(&mut self) {
-        self.forgotten.drain(..self.announced);
+        for fd in self.forgotten.drain(..self.announced) {
+            self.latency.call("close", None, || drop(fd));
+        }
         self.announced = 0;
     }
 }

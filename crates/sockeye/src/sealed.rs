@@ -93,7 +93,7 @@ impl State {
     ) -> Result<(), TlsError> {
         let mut link = Link::client(tls, name)?;
         let mut records = mem::take(&mut self.sealing.scratch);
-        link.begin(request, &mut records);
+        self.latency.tls("handshake", id, || link.begin(request, &mut records));
         if let Some(slot) = self.slots.get_mut(id) {
             slot.flags.set(Flags::TLS);
             slot.cold().security = Some(Security::Tls(Box::new(link)));
@@ -159,10 +159,12 @@ impl State {
         if heavy && self.hand_over(id, kept + len) {
             return Received::NotYet;
         }
-        let Self { slots, sealing, .. } = self;
+        let Self { slots, sealing, latency, .. } = self;
         let Some(link) = slots.get_mut(id).and_then(Slot::link) else { return Received::NotYet };
-        let noted = log::is_on(Levels::CLIENT | Levels::HEADER) && link.is_handshaking();
-        let taken = link.take(&mut sealing.input[..kept + len], buffer, &mut sealing.output);
+        let handshakes = link.is_handshaking();
+        let noted = log::is_on(Levels::CLIENT | Levels::HEADER) && handshakes;
+        let take = || link.take(&mut sealing.input[..kept + len], buffer, &mut sealing.output);
+        let taken = latency.tls(if handshakes { "handshake" } else { "decryption" }, id, take);
         if noted && !link.is_handshaking() {
             self.note_secured(id);
         }
@@ -211,17 +213,19 @@ impl State {
 
     /// Seals what goes out in another's turn, or behind what waits already.
     pub(crate) fn queue_sealed(&mut self, id: ConnId, header: &[u8], payload: &[u8]) {
-        let Self { slots, sealing, .. } = self;
+        let Self { slots, sealing, latency, .. } = self;
         let Some(slot) = slots.get_mut(id) else { return };
         let Some(link) = slot.link() else { return };
         let mut records = mem::take(&mut sealing.scratch);
         // One record for the header and what fits beside it.
         let (beside, rest) = payload.split_at(payload.len().min(CORK - header.len()));
-        match header {
-            [] => link.seal(beside, &mut records),
-            _ => link.seal(&[header, beside].concat(), &mut records),
-        }
-        link.seal(rest, &mut records);
+        latency.tls("encryption", id, || {
+            match header {
+                [] => link.seal(beside, &mut records),
+                _ => link.seal(&[header, beside].concat(), &mut records),
+            }
+            link.seal(rest, &mut records);
+        });
         let sent = self.send_aside(id, &[], &records);
         if sent < records.len() {
             self.slots.at_mut(id.index).cold().tail.push(&records[sent..]);
@@ -244,18 +248,18 @@ impl State {
             if self.sealing.output.len() >= OUTPUT {
                 self.ship(id);
             }
-            let Self { slots, sealing, .. } = self;
+            let Self { slots, sealing, latency, .. } = self;
             if let Some(link) = slots.get_mut(id).and_then(Slot::link) {
-                link.seal(piece, &mut sealing.output);
+                latency.tls("encryption", id, || link.seal(piece, &mut sealing.output));
             }
         }
         self.ship(id);
     }
 
     fn seal_cork(&mut self, id: ConnId) {
-        let Self { slots, sealing, cork, .. } = self;
+        let Self { slots, sealing, cork, latency, .. } = self;
         if let Some(link) = slots.get_mut(id).and_then(Slot::link) {
-            link.seal(cork.as_bytes(), &mut sealing.output);
+            latency.tls("encryption", id, || link.seal(cork.as_bytes(), &mut sealing.output));
         }
         cork.clear();
     }

@@ -225,11 +225,11 @@ impl State {
         self.set_timer(id, None);
         self.leave_members(id);
         let slot = self.slots.at_mut(id.index);
-        if let Some(fd) = slot.fd.take()
-            && slot.registered.is_some()
-            && self.announce_forgets
-        {
-            self.forgotten.push_back(fd);
+        if let Some(fd) = slot.fd.take() {
+            match slot.registered.is_some() && self.announce_forgets {
+                true => self.forgotten.push_back(fd),
+                false => self.latency.call("close", Some(id), || drop(fd)),
+            }
         }
         self.slots.remove(id);
         self.room = true;

@@ -7,6 +7,7 @@ use sockeye_sys::{Interest, Poller};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 /// What is called when such a descriptor is readable.
 type OnReadable = Box<dyn FnMut(BorrowedFd<'_>, Connections<'_>) -> ControlFlow<()>>;
@@ -48,7 +49,9 @@ impl Watched {
         poller: &mut Poller,
     ) -> io::Result<()> {
         let Some(Some(entry)) = self.entries.get_mut(index) else { return Ok(()) };
-        let next = (entry.on_readable)(entry.fd.as_fd(), Connections::new(core));
+        let latency = Rc::clone(&core.state.borrow().latency);
+        let call = || (entry.on_readable)(entry.fd.as_fd(), Connections::new(core));
+        let next = latency.of_context("on_readable", call);
         if next.is_break()
             && let Some(ended) = self.entries[index].take()
         {

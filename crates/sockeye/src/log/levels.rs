@@ -33,7 +33,7 @@ impl Levels {
     pub const EXT: Self = Self(128);
     /// The client's steps: addresses tried, requests sent.
     pub const CLIENT: Self = Self(256);
-    /// Callbacks and system calls that hold the loop up for
+    /// Callbacks, system calls and what TLS takes, where they hold the loop up for
     /// [`Limits::latency`](crate::Limits::latency) or longer, and the longest of all at the end.
     pub const LATENCY: Self = Self(512);
     /// `ERR | WARN | NOTICE`, as in the manual.

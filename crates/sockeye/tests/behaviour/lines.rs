@@ -3,9 +3,9 @@
 
 use crate::play::{Play, Trace};
 use crate::site::Site;
-use crate::world::{Host, Mode, World, in_every_mode};
+use crate::world::{CAN_NEST, Host, Mode, World, in_every_mode};
 use sockeye::log::{self, Levels, Record, Value};
-use sockeye::{Action, CloseCode, Connect, Context, Limits, Response, TcpKeepalive};
+use sockeye::{Action, Builder, CloseCode, Connect, Context, Limits, Response, TcpKeepalive};
 use sockeye_testkit::{Clock, Frame, Peer, accept_upgrade, upgrade_request};
 use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
@@ -485,9 +485,12 @@ fn a_callback_that_holds_the_loop_is_named_and_the_longest_is_told_at_the_end() 
     });
 }
 
-#[test]
-fn system_calls_that_hold_the_loop_are_named() {
-    // A clock that goes on by 60 ms at each look: everything takes too long.
+/// A context whose clock goes on by 60 ms at each look, so that everything takes too long: where it
+/// listens, and what gives it its turns.
+pub(crate) fn in_haste(
+    builder: Builder,
+    listens: impl FnOnce(&mut Context) -> SocketAddr,
+) -> (SocketAddr, Rc<dyn Fn()>) {
     listen();
     let start = std::time::Instant::now();
     let looks = std::cell::Cell::new(0);
@@ -496,24 +499,51 @@ fn system_calls_that_hold_the_loop_are_named() {
         start + Duration::from_millis(60 * looks.get())
     };
     let limits = Limits { handshake: Duration::MAX, ..Limits::default() };
-    let builder = Context::builder().protocol(Play::new(&Trace::default())).limits(limits);
-    let mut context = builder.clock(clock).build().expect("a context");
-    let address = context.listen("127.0.0.1:0").expect("a listener");
-    let context = Rc::new(RefCell::new(context));
-    let turned = Rc::clone(&context);
+    let mut context = builder.limits(limits).clock(clock).build().expect("a context");
+    let address = listens(&mut context);
+    let context = RefCell::new(context);
     let turn = move || {
-        turned.borrow_mut().service(Duration::ZERO).expect("the loop goes on");
+        context.borrow_mut().service(Duration::ZERO).expect("the loop goes on");
     };
-    let mut peer = Peer::connect(address, Rc::new(turn));
+    (address, Rc::new(turn))
+}
+
+/// What held the loop up, of one kind.
+pub(crate) fn held_up(kind: &str) -> Vec<String> {
+    let lines = SAID.with_borrow(|said| said.clone());
+    let of_kind = |line: &Line| {
+        let is_held = line.level == Levels::LATENCY && line.field("event") == "latency";
+        let found = line.fields.iter().find(|(name, _)| is_held && *name == kind)?;
+        assert_eq!(line.field("duration_us"), "60000", "{}", line.text);
+        Some(format!("{} | {}", found.1, line.text))
+    };
+    lines.iter().filter_map(of_kind).collect()
+}
+
+#[test]
+fn system_calls_that_hold_the_loop_are_named() {
+    let builder = Context::builder().protocol(Play::new(&Trace::default()));
+    let (address, turn) =
+        in_haste(builder, |context| context.listen("127.0.0.1:0").expect("a listener"));
+    let mut peer = Peer::connect(address, Rc::clone(&turn));
     peer.upgrade("/", &[]);
-    let lines = said(Levels::LATENCY);
-    for call in ["accept", "recv", "send"] {
-        let held = |line: &&Line| line.text.starts_with(&format!("system call {call}"));
-        let line = lines.iter().find(held).unwrap_or_else(|| panic!("no {call}: {lines:#?}"));
-        assert_eq!((line.field("system_call"), line.field("duration_us")), (call, "60000"));
-    }
     for callback in ["upgrade", "open"] {
-        let start = format!("callback {callback} of \"play\" on connection 0.0 held the loop for");
-        assert!(lines.iter().any(|line| line.text.starts_with(&start)), "{callback}: {lines:#?}");
+        let text = format!(
+            "{callback} | callback {callback} of \"play\" on connection 0.0 held the loop for 60ms"
+        );
+        let said = held_up("callback");
+        assert!(said.contains(&text), "{callback}: {said:#?}");
+    }
+    peer.close(1000, "");
+    drop(peer);
+    turn(); // the peer's FIN
+    let said = held_up("system_call");
+    let watching = CAN_NEST.then_some("epoll_ctl on connection 0.0");
+    let calls = ["accept", "recv on connection 0.0", "send on connection 0.0"];
+    let at_the_end = ["shutdown on connection 0.0", "close on connection 0.0"];
+    for call in calls.into_iter().chain(at_the_end).chain(watching) {
+        let name = call.split(' ').next().unwrap_or(call);
+        let text = format!("{name} | system call {call} held the loop for 60ms");
+        assert!(said.contains(&text), "no {call}: {said:#?}");
     }
 }

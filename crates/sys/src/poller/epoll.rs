@@ -14,6 +14,8 @@ use crate::{Interest, Readiness};
 
 pub(super) const NAME: &str = "epoll";
 
+pub(super) const CHANGING: Option<&str> = Some("epoll_ctl");
+
 /// One entry of [`Events`](super::Events).
 pub(super) type RawEvent = epoll::Event;
 

@@ -34,6 +34,10 @@ impl Poller {
     /// The system facility behind it: `"epoll"` or `"poll"`.
     pub const NAME: &'static str = backend::NAME;
 
+    /// The system call that [`add`](Self::add) and [`modify`](Self::modify) make; `None` where they
+    /// only take a note for the next wait.
+    pub const CHANGING: Option<&'static str> = backend::CHANGING;
+
     /// An empty set.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ use crate::{Interest, Readiness};
 
 pub(super) const NAME: &str = "poll";
 
+pub(super) const CHANGING: Option<&str> = None;
+
 /// One entry of [`Events`](super::Events).
 pub(super) type RawEvent = (u64, Readiness);
 

@@ -3,6 +3,7 @@
 mod certs;
 mod client;
 mod hostile;
+mod latency;
 mod relay;
 mod server;
 
