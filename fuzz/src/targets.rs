@@ -53,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     plain("deflate", proto::fuzz_deflate, RUNS),
     plain("deflate_offers", proto::fuzz_deflate_offers, OFFERS),
     with("deflate_stream", proto::fuzz_deflate_stream, proto::deflate_stream_outcome, STREAMS),
+    with("inflate", proto::fuzz_inflate, proto::inflate_outcome, BLOCKS),
     with(
         "connection",
         sockeye::fuzz::fuzz_connection,
@@ -300,6 +301,16 @@ const STREAMS: &[&[u8]] = &[
     b"\x00\x00\xff\xff",
     b"\x02\x00",
     b"\x01\x00\x00\xff\xff",
+    b"hello hello hello hello hello hello hello hello ",
+];
+
+const BLOCKS: &[&[u8]] = &[
+    b"\x02\x08\x20\x80\0", // fixed, and empty
+    b"\x00\0\0\xff\xff",   // stored, and empty
+    b"\x01\x05\0\xfa\xffhello",
+    b"\x04\xc0\x81\0\0\0\0\0\x90\xff\x6b\0", // codes of its own, and empty
+    b"\x05\xc0\x81",
+    b"\xff\xff\xff\xff",
     b"hello hello hello hello hello hello hello hello ",
 ];
 

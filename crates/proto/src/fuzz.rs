@@ -7,6 +7,8 @@
 mod deflate;
 mod reader;
 
+#[cfg(feature = "zlib")]
+pub use crate::deflate::fuzz::{fuzz_inflate, inflate_outcome};
 pub use crate::handshake::fuzz::{fuzz_accept, fuzz_origin, fuzz_upgrade, fuzz_url};
 pub use crate::http::fuzz::{fuzz_body, fuzz_head, fuzz_header_list, fuzz_response};
 pub use crate::proxy::fuzz::{fuzz_proxy, fuzz_tunnel};

@@ -80,6 +80,8 @@ impl Code {
     /// Every sequence of bits must have a meaning; but there may be one symbol of length 1, or
     /// none at all, if `allows_gaps`.
     fn set(&mut self, lengths: &[u8], allows_gaps: bool) -> Result<(), Corrupt> {
+        #[cfg(test)]
+        tests::SETS.set(tests::SETS.get() + 1);
         self.quick = [0; 1 << QUICK];
         self.counts = [0; 16];
         for length in lengths {
@@ -191,8 +193,13 @@ pub(super) struct Inflate {
     /// How many lengths there are: of literals, of distances, of the code of lengths.
     counts: [usize; 3],
     lengths: [u8; 320],
-    literals: Code,
-    distances: Code,
+    /// Those of the block that is being read, or about to be: of literals, of distances.
+    codes: Box<[Code; 2]>,
+    /// Those of the other kind of block, once there has been one: a fixed block may take no more
+    /// than 10 bits, and its codes must not be worked out for each.
+    others: Option<Box<[Code; 2]>>,
+    /// `codes` are the fixed ones (RFC 1951 §3.2.6).
+    is_fixed: bool,
     /// What came out last, as a ring.
     window: Box<[u8]>,
     /// Where the next byte of it goes.
@@ -215,8 +222,9 @@ impl Inflate {
             is_last: false,
             counts: [0; 3],
             lengths: [0; 320],
-            literals: Code::new(),
-            distances: Code::new(),
+            codes: Box::new([Code::new(), Code::new()]),
+            others: None,
+            is_fixed: false,
             window: vec![0; WINDOW].into(),
             at: 0,
             known: 0,
@@ -224,7 +232,6 @@ impl Inflate {
     }
 
     /// Forgets all that came.
-    #[cfg_attr(feature = "zlib", expect(dead_code, reason = "of use where it is in zlib's place"))]
     pub(super) fn reset(&mut self) {
         (self.state, self.bits, self.known) = (State::Head, Bits::default(), 0);
     }
@@ -279,11 +286,11 @@ impl Inflate {
                 State::Orders(read + 1)
             }),
             State::Orders(_) => {
-                self.literals.set(&self.lengths[..19], false)?;
+                self.codes[0].set(&self.lengths[..19], false)?;
                 Some(State::Lengths(0))
             }
             State::Lengths(read) if read < self.counts[0] + self.counts[1] => {
-                let symbol = self.literals.next(&mut self.bits, input)?;
+                let symbol = self.codes[0].next(&mut self.bits, input)?;
                 symbol.map(|symbol| match symbol {
                     0..16 => {
                         self.lengths[read] = symbol as u8;
@@ -302,7 +309,7 @@ impl Inflate {
                 let (base, bits) = length(symbol);
                 take(bits).map(|more| State::Distance(base + more))
             }
-            State::Distance(length) => match self.distances.next(&mut self.bits, input)? {
+            State::Distance(length) => match self.codes[1].next(&mut self.bits, input)? {
                 Some(symbol @ ..=29) => Some(State::Far(length, usize::from(symbol))),
                 Some(_) => return Err(Corrupt),
                 None => None,
@@ -327,6 +334,7 @@ impl Inflate {
                 self.bits.drop(self.bits.count % 8);
                 Ok(State::Length)
             }
+            1 if !self.choose(true) => Ok(State::Symbol),
             1 => {
                 self.counts = [288, 32, 0];
                 self.lengths = [5; 320]; // those of the distances
@@ -336,9 +344,25 @@ impl Inflate {
                 self.lengths[280..288].fill(8);
                 self.set_codes()
             }
-            2 => Ok(State::Counts),
+            2 => {
+                self.choose(false);
+                Ok(State::Counts)
+            }
             _ => Err(Corrupt),
         }
+    }
+
+    /// Has the codes for fixed blocks at hand, or those for others; whether they are still to be
+    /// worked out.
+    fn choose(&mut self, fixed: bool) -> bool {
+        if self.is_fixed == fixed {
+            return false;
+        }
+        self.is_fixed = fixed;
+        let is_new = self.others.is_none();
+        let now = self.others.take().unwrap_or_else(|| Box::new([Code::new(), Code::new()]));
+        self.others = Some(std::mem::replace(&mut self.codes, now));
+        is_new
     }
 
     /// A block has ended. After the last one of a stream its window is forgotten.
@@ -383,14 +407,14 @@ impl Inflate {
         if literals[usize::from(END)] == 0 {
             return Err(Corrupt); // the block would have no end
         }
-        self.literals.set(literals, true)?;
-        self.distances.set(&distances[..self.counts[1]], true)?;
+        self.codes[0].set(literals, true)?;
+        self.codes[1].set(&distances[..self.counts[1]], true)?;
         Ok(State::Symbol)
     }
 
     /// A literal, a length, or the end of the block.
     fn symbol(&mut self, input: &mut &[u8], out: &mut Out<'_>) -> Result<Option<State>, Corrupt> {
-        Ok(match self.literals.next(&mut self.bits, input)? {
+        Ok(match self.codes[0].next(&mut self.bits, input)? {
             Some(symbol @ 0..END) => {
                 self.put(symbol as u8, out);
                 Some(State::Symbol)
@@ -442,6 +466,12 @@ fn distance(symbol: usize) -> (usize, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// How often a code has been worked out.
+        pub(super) static SETS: Cell<u32> = const { Cell::new(0) };
+    }
 
     /// All that comes of `input`, fed in pieces of `step` and taken in pieces of `room`; and
     /// whether it is a stream so far.
@@ -522,6 +552,46 @@ mod tests {
         assert_eq!(lengths, of_rfc);
         let distances: Vec<_> = [0, 3, 4, 5, 28, 29].into_iter().map(distance).collect();
         assert_eq!(distances, [(1, 0), (4, 0), (5, 1), (7, 1), (16385, 13), (24577, 13)]);
+    }
+
+    /// Blocks in which there is nothing, as small as they can be: 10 bits that are fixed, 90 with
+    /// codes of their own.
+    fn empty_blocks(kinds: impl Iterator<Item = u8>) -> Vec<u8> {
+        let (mut bits, mut held, mut out) = (0_u128, 0, Vec::new());
+        let mut put = |value: u128, length: u32| {
+            (bits, held) = (bits | value << held, held + length);
+            while held >= 8 {
+                out.push(bits as u8);
+                (bits, held) = (bits >> 8, held - 8);
+            }
+        };
+        for kind in kinds {
+            if kind == 1 {
+                put(0b010, 10);
+                continue;
+            }
+            put(0b100, 13);
+            put(14, 4); // 18 lengths, of which those for 1 and for many zeros are 1
+            (0..18).for_each(|at| put(u128::from(at == 2 || at == 17), 3));
+            put(0b1111_1111, 8); // 138 zeros
+            put((118 - 11) << 1 | 1, 8); // 118 zeros
+            put(0, 3); // the block's end is a code, and so is one distance; the block ends
+        }
+        put(0, 7);
+        out
+    }
+
+    #[test]
+    fn blocks_without_end_that_hold_nothing_cost_little() {
+        let sets = |kinds: &[u8]| {
+            let before = SETS.get();
+            let blocks = empty_blocks(kinds.iter().copied().cycle().take(3000));
+            assert_eq!(all(&blocks, usize::MAX, 100), (vec![], true));
+            SETS.get() - before
+        };
+        assert_eq!(sets(&[1]), 2); // not 6000
+        assert_eq!(sets(&[2]), 3 * 3000); // the 11 bytes of each tell of three
+        assert_eq!(sets(&[1, 2]), 2 + 3 * 1500);
     }
 
     #[cfg(feature = "zlib")]
