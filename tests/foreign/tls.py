@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -348,6 +349,59 @@ def the_client_talks_to_openssl(certs, _, __):
         server.stdin.flush()
         equal(process.stdout.readline(), b"hello\n", f"message of s_server {version}")
         server.kill()
+
+
+def proxy_under_tls(certs):
+    """The port of a proxy that is spoken to under TLS and gives tunnels by CONNECT."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(*certs.pair("server"))
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def carry(near, far):  # on one thread: OpenSSL reads and writes by turns
+        while True:
+            ready = [near] if near.pending() else select.select([near, far], [], [])[0]
+            for one, other in ((near, far), (far, near)):
+                if one in ready:
+                    piece = one.recv(65536)
+                    if not piece:
+                        return
+                    other.sendall(piece)
+
+    def tunnel(plain):
+        try:
+            near = made.wrap_socket(plain, server_side=True)
+        except ssl.SSLError:
+            return  # the client does not believe us
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += near.recv(1)
+        method, where, _ = head.decode().split(" ", 2)
+        equal(method, "CONNECT", "method")
+        far = socket.create_connection(where.rsplit(":", 1), WAIT)
+        near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with near, far:
+            carry(near, far)
+
+    def serve_all():
+        while True:
+            threading.Thread(target=tunnel, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=serve_all, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+@case
+def the_client_goes_through_a_proxy_under_tls(certs, echo, _):
+    plain, port = Server("echo"), proxy_under_tls(certs)
+    way = ["--proxy", f"https://localhost:{port}", "--proxy-ca", certs.ca]
+    spoken = talk(f"ws://localhost:{plain.port}/", *way)
+    equal(spoken, (0, "hello\n", ""), "plain in the tunnel")
+    spoken = talk(f"wss://localhost:{echo.port}/", "--ca", certs.ca, *way)
+    equal(spoken, (0, "hello\n", ""), "TLS in the tunnel, inside that with the proxy")
+    status, _, complaint = talk(f"wss://localhost:{echo.port}/", "--ca", certs.ca, *way[:2])
+    equal(status, 1, "status where nobody vouches for the proxy")
+    if f"proxy https://localhost:{port}: " not in complaint:
+        raise AssertionError(complaint)
 
 
 NGINX = """

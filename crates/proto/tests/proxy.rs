@@ -53,6 +53,9 @@ fn urls_of_proxies_are_read() {
     );
     assert_eq!(proxy("HTTP://Proxy/").to_string(), "http://proxy:1080");
     assert_eq!(proxy("socks5://127.0.0.1").kind, ProxyKind::Socks5);
+    let secure = ["https://proxy", "HTTPS://Proxy:3128/"].map(proxy);
+    assert!(secure.iter().all(|proxy| proxy.kind == ProxyKind::Https));
+    assert_eq!(secure.map(|proxy| proxy.to_string()), ["https://proxy:443", "https://proxy:3128"]);
     let user = proxy("http://a%40b:p%3Aw@[::1]:8080");
     assert_eq!(user.userinfo, Some(("a@b".into(), "p:w".into())));
     assert!(!format!("{user:?} {user}").contains("p:w"));
@@ -66,7 +69,7 @@ fn urls_of_proxies_are_read() {
         ("http://a b", BadProxy::Host),
         ("http://%zz@p", BadProxy::Userinfo),
         ("http://a%0d%0a:b@p", BadProxy::Userinfo),
-        ("https://p", BadProxy::Scheme("\"https\"".into())),
+        ("ftp://p", BadProxy::Scheme("\"ftp\"".into())),
         ("socks4://p", BadProxy::Scheme("\"socks4\"".into())),
     ] {
         assert_eq!(text.parse::<Proxy>(), Err(error), "{text:?}");

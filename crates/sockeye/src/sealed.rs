@@ -10,6 +10,7 @@
 //! and the cork are empty whenever the tail is not.
 
 use crate::cold::Leftover;
+use crate::conn::Phase;
 use crate::connect::ConnectError;
 use crate::cork::CORK;
 use crate::engine::{Engine, Kind};
@@ -83,7 +84,8 @@ impl State {
         Ok(())
     }
 
-    /// Begins TLS on a connection of ours; `request` goes when that is done.
+    /// Begins TLS on a connection of ours; `request` goes when that is done. Where TLS is spoken
+    /// with a proxy already, that goes on around it.
     pub(crate) fn secure_client(
         &mut self,
         id: ConnId,
@@ -92,6 +94,13 @@ impl State {
         request: Vec<u8>,
     ) -> Result<(), TlsError> {
         let mut link = Link::client(tls, name)?;
+        if let Some(slot) = self.slots.get_mut(id) {
+            if let Some(Security::Tls(under)) = slot.cold().security.take() {
+                link.inside(under);
+            } else if matches!(slot.phase, Phase::Tunnel(_)) {
+                link.of_proxy();
+            }
+        }
         let mut records = mem::take(&mut self.sealing.scratch);
         self.latency.tls("handshake", id, || link.begin(request, &mut records));
         if let Some(slot) = self.slots.get_mut(id) {
@@ -115,6 +124,16 @@ impl State {
         cold.is_some_and(|cold| matches!(cold.security, Some(Security::Misplaced)))
     }
 
+    /// Whether a connection's TLS is still being agreed on.
+    pub(crate) fn is_securing(&self, id: ConnId) -> bool {
+        let cold = self.slots.get(id).and_then(|slot| slot.cold.as_ref());
+        match cold.and_then(|cold| cold.security.as_ref()) {
+            Some(Security::Tls(link)) => link.is_handshaking(),
+            Some(Security::Away) => true,
+            Some(Security::Misplaced) | None => false,
+        }
+    }
+
     /// What is known of a connection's TLS.
     pub(crate) fn tls_info(&self, id: ConnId) -> Option<TlsInfo> {
         match &self.slots.get(id)?.cold.as_ref()?.security {
@@ -136,7 +155,7 @@ impl State {
         if buffer.len() < PLAIN_MIN {
             buffer.resize(PLAIN_MIN, 0);
         }
-        let room = (buffer.len() - RECORD_MAX).min(READ_MAX);
+        let room = (buffer.len() - RECORD_MAX - link.kept_above()).min(READ_MAX);
         sealing.input.resize(HANDSHAKE_MAX + room, 0);
         let kept = link.kept();
         let space = &mut sealing.input[kept..kept + room];
@@ -347,7 +366,9 @@ impl Engine {
         match self.kind(id) {
             Kind::Gone | Kind::Attempt => {}
             Kind::Dialing | Kind::Tunnel | Kind::Answer => {
-                self.connect_failed(id, ConnectError::Tls(error))
+                let state = self.core.state.get_mut();
+                let error = state.tunnel_error(id, ConnectError::Tls(error));
+                self.connect_failed(id, error);
             }
             Kind::WebSocket => {
                 self.websocket_ended(id, By::Peer, Cause::Tls(error));

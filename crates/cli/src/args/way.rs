@@ -1,18 +1,23 @@
 //! The way to a server: addresses, a proxy, and how long each step may take.
 
 use super::time::time;
+use sockeye::tls::ClientTls;
 use sockeye::{Connect, ConnectError, Limits, Proxy};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The way to the server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WayArgs {
-    /// Go through this proxy: `http://host:port` or `socks5h://host:port`, with `user:password@`
-    /// before the host if it asks for that; or `none`. Without it the environment counts, as for
-    /// curl: http_proxy, https_proxy, all_proxy and no_proxy
+    /// Go through this proxy: `http://host:port`, `https://host:port` or `socks5h://host:port`,
+    /// with `user:password@` before the host if it asks for that; or `none`. Without it the
+    /// environment counts, as for curl: http_proxy, https_proxy, all_proxy and no_proxy
     #[arg(long, value_name = "URL", value_parser = proxy)]
     proxy: Option<Via>,
+    /// For a proxy at https://, trust the CAs in this PEM file, and not the system's
+    #[arg(long, value_name = "FILE")]
+    proxy_ca: Option<PathBuf>,
     /// Take these for the addresses of a host at a port instead of looking it up; may be given
     /// several times
     #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", value_parser = known)]
@@ -37,6 +42,7 @@ impl WayArgs {
     pub(crate) fn given(&self) -> Option<&'static str> {
         match self {
             Self { proxy: Some(_), .. } => Some("--proxy"),
+            Self { proxy_ca: Some(_), .. } => Some("--proxy-ca"),
             Self { resolve, .. } => (!resolve.is_empty()).then_some("--resolve"),
         }
     }
@@ -48,6 +54,10 @@ impl WayArgs {
             Some(Via::Nothing) => connect,
             None => connect.proxy_from_env()?,
         };
+        if let Some(ca) = &self.proxy_ca {
+            let tls = ClientTls::builder().ca_file(ca).build().map_err(ConnectError::Tls)?;
+            connect = connect.proxy_tls(tls);
+        }
         for Known { host, port, addresses } in &self.resolve {
             connect = connect.resolve(host, *port, addresses.iter().copied());
         }

@@ -42,7 +42,9 @@ impl Tunnel {
         }
         let userinfo = proxy.userinfo.as_ref();
         Ok(Self(match proxy.kind {
-            ProxyKind::Http => Asking::Http(http::Asking::begin(host, port, userinfo, out)),
+            ProxyKind::Http | ProxyKind::Https => {
+                Asking::Http(http::Asking::begin(host, port, userinfo, out))
+            }
             ProxyKind::Socks5 => Asking::Socks5(socks::Asking::begin(host, port, userinfo, out)?),
         }))
     }

@@ -13,12 +13,14 @@ use crate::uri::{Authority, MAX_URL, parse_userinfo};
 pub enum ProxyKind {
     /// HTTP/1.1 with the method `CONNECT`.
     Http,
+    /// The same under TLS, which the caller speaks: what is told and heard here is its plain bytes.
+    Https,
     /// SOCKS 5. Names are looked up by the proxy, always: none leaves this machine.
     Socks5,
 }
 
-/// A proxy: `http://proxy:3128`, `socks5h://user:password@proxy`, or `proxy:3128`, which is
-/// `http`. Without a port it is 1080, as curl has it.
+/// A proxy: `http://proxy:3128`, `https://proxy`, `socks5h://user:password@proxy`, or `proxy:3128`,
+/// which is `http`. Without a port it is 443 for `https` and else 1080, as curl has it.
 ///
 /// `socks5` is another name for `socks5h`. [`Display`](fmt::Display) and `Debug` leave name and
 /// password out.
@@ -42,8 +44,9 @@ pub struct Proxy {
     pub userinfo: Option<(String, String)>,
 }
 
-/// The port of a proxy that names none.
+/// The ports of proxies that name none.
 const DEFAULT_PORT: u16 = 1080;
+const SECURE_PORT: u16 = 443;
 
 impl FromStr for Proxy {
     type Err = BadProxy;
@@ -56,6 +59,8 @@ impl FromStr for Proxy {
         let is = |name| scheme.eq_ignore_ascii_case(name);
         let kind = if is("http") {
             ProxyKind::Http
+        } else if is("https") {
+            ProxyKind::Https
         } else if is("socks5h") || is("socks5") {
             ProxyKind::Socks5
         } else {
@@ -71,7 +76,8 @@ impl FromStr for Proxy {
         if parsed.host.is_empty() || parsed.host.contains('%') || parsed.port == Some(0) {
             return Err(BadProxy::Host);
         }
-        let (host, port) = (parsed.host.to_ascii_lowercase(), parsed.port.unwrap_or(DEFAULT_PORT));
+        let default = if kind == ProxyKind::Https { SECURE_PORT } else { DEFAULT_PORT };
+        let (host, port) = (parsed.host.to_ascii_lowercase(), parsed.port.unwrap_or(default));
         Ok(Self { kind, host, port, userinfo })
     }
 }
@@ -80,6 +86,7 @@ impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.kind {
             ProxyKind::Http => "http",
+            ProxyKind::Https => "https",
             ProxyKind::Socks5 => "socks5h",
         };
         write!(f, "{scheme}://{}:{}", bracketed(&self.host), self.port)
@@ -116,7 +123,8 @@ impl fmt::Display for BadProxy {
         match self {
             Self::TooLong => write!(f, "the proxy's URL is longer than {MAX_URL} bytes"),
             Self::Scheme(scheme) => {
-                write!(f, "a proxy's URL starts with http:// or socks5h://, not with {scheme}")
+                let known = "http://, https:// or socks5h://";
+                write!(f, "a proxy's URL starts with {known}, not with {scheme}")
             }
             Self::Userinfo => f.write_str("user name or password in the proxy's URL is malformed"),
             Self::Host => f.write_str("host or port in the proxy's URL is missing or malformed"),

@@ -9,7 +9,7 @@ use crate::handshake::{Handshake, PartialHead};
 use crate::lent::Connections;
 use crate::log::{self, Levels, note};
 use crate::message::{By, Cause};
-use crate::slots::{ConnId, Flags};
+use crate::slots::ConnId;
 use crate::state::{ProtocolId, State};
 use crate::wheel::Deadline;
 use sockeye_proto::http::{BodyEvent, BodyReader, Framing, Headers, ResponseHead};
@@ -74,8 +74,9 @@ impl State {
 
     /// TLS is agreed on, and the request leaves.
     pub(crate) fn note_secured(&mut self, id: ConnId) {
+        self.note_proxy_secured(id);
         if self.answering(id).is_none() {
-            return; // a server's
+            return; // a server's, or with a proxy
         }
         if let Some(info) = self.tls_info(id) {
             let resumed = if info.resumed { ", resumed" } else { "" };
@@ -108,8 +109,7 @@ impl State {
 
     /// What a connection in `Answer` is about.
     pub(crate) fn answer_step(&self, id: ConnId) -> Step {
-        let secure = self.slots.get(id).is_some_and(|slot| slot.flags.has(Flags::TLS));
-        if secure && self.tls_info(id).is_none() { Step::Tls } else { Step::Handshake }
+        if self.is_securing(id) { Step::Tls } else { Step::Handshake }
     }
 
     fn answering(&mut self, id: ConnId) -> Option<&mut Answering> {

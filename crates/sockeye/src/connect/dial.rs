@@ -139,6 +139,7 @@ impl Core {
 impl State {
     fn prepare(&mut self, connect: &Connect, protocol: ProtocolId) -> Result<Dial, ConnectError> {
         let security = connect.security().map_err(ConnectError::Tls)?;
+        let near = connect.proxy_security()?;
         let no_nonce = |error| ConnectError::Lost { step: Step::Handshake, error };
         let nonce = self.keys.next().map_err(no_nonce)?;
         let offer = self.deflate_options().map(|options| options.offer());
@@ -148,7 +149,7 @@ impl State {
         let tunnel = connect.proxy.as_ref().map(|proxy| {
             let mut first = Vec::new();
             let tunnel = Tunnel::begin(proxy, &connect.url.host, connect.url.port, &mut first)?;
-            Ok(Tunnelling { tunnel, first, proxy: proxy.clone() })
+            Ok(Tunnelling { tunnel, first, proxy: proxy.clone(), security: near })
         });
         Ok(Dial {
             ask: Ask { hello, protocol, spoken_by, host, target, security },

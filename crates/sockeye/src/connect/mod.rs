@@ -23,7 +23,7 @@ pub(crate) use tunnel::Asked;
 use crate::state::ProtocolId;
 use crate::tls::{self, ClientTls, TlsError, TlsName};
 use sockeye_proto::handshake::{ClientHello, ClientRequest};
-use sockeye_proto::proxy::{Proxy, from_environment};
+use sockeye_proto::proxy::{Proxy, ProxyKind, from_environment};
 use sockeye_proto::uri::Url;
 use sockeye_sys::Address;
 use std::net::IpAddr;
@@ -58,6 +58,7 @@ pub struct Connect {
     proxy: Option<Proxy>,
     reconnect: Option<Reconnect>,
     tls: Option<ClientTls>,
+    proxy_tls: Option<ClientTls>,
 }
 
 impl Connect {
@@ -81,6 +82,7 @@ impl Connect {
             proxy: None,
             reconnect: None,
             tls: None,
+            proxy_tls: None,
         })
     }
 
@@ -135,9 +137,9 @@ impl Connect {
         self
     }
 
-    /// Goes through a proxy: HTTP `CONNECT`, or SOCKS 5 with names looked up by the proxy.
-    /// With the proxy itself TLS is not spoken: as a [`Proxy`], `https://` is refused by a
-    /// sentence.
+    /// Goes through a proxy: HTTP `CONNECT`, plain or under TLS (`https://`), or SOCKS 5 with names
+    /// looked up by the proxy. TLS with the proxy is [its own](Self::proxy_tls), and ends there: to
+    /// a `wss://` address goes another, inside the tunnel.
     ///
     /// ```
     /// use sockeye::Connect;
@@ -173,6 +175,14 @@ impl Connect {
     /// ([`ClientTls::platform`]).
     pub fn tls(mut self, tls: ClientTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// What an `https://` proxy is connected to with; whom the platform believes, by default
+    /// ([`ClientTls::platform`]). What [`tls`](Self::tls) sets is for the server alone: no proxy is
+    /// shown a certificate that is meant for it.
+    pub fn proxy_tls(mut self, tls: ClientTls) -> Self {
+        self.proxy_tls = Some(tls);
         self
     }
 
@@ -248,6 +258,16 @@ impl Connect {
         }
         let tls = self.tls.clone().map_or_else(ClientTls::platform, Ok)?;
         Ok(Some((tls, TlsName::new(&self.url.host)?)))
+    }
+
+    /// The same for the proxy, if TLS is spoken with it.
+    fn proxy_security(&self) -> Result<Option<(ClientTls, TlsName)>, ConnectError> {
+        let Some(proxy) = self.proxy.as_ref().filter(|proxy| proxy.kind == ProxyKind::Https) else {
+            return Ok(None);
+        };
+        let tls = self.proxy_tls.clone().map_or_else(ClientTls::platform, Ok);
+        let security = tls.and_then(|tls| Ok(Some((tls, TlsName::new(&proxy.host)?))));
+        security.map_err(|error| ConnectError::Tls(error).of_proxy(proxy))
     }
 
     fn hello(

@@ -5,8 +5,10 @@ use crate::conn::Phase;
 use crate::dispatch::Next;
 use crate::engine::Engine;
 use crate::log::note;
+use crate::message::{By, Cause};
 use crate::slots::ConnId;
 use crate::state::State;
+use crate::tls::{ClientTls, TlsName};
 use crate::wheel::Deadline;
 use sockeye_proto::proxy::{Proxy, Tunnel};
 use std::io;
@@ -19,6 +21,8 @@ pub(crate) struct Tunnelling {
     /// What it is told first.
     pub(super) first: Vec<u8>,
     pub(super) proxy: Proxy,
+    /// TLS with the proxy itself.
+    pub(super) security: Option<(ClientTls, TlsName)>,
 }
 
 /// The client's phase in which a proxy is asked for a tunnel.
@@ -32,11 +36,26 @@ impl State {
     pub(super) fn ask_proxy(&mut self, id: ConnId, mut tunnelling: Tunnelling, ask: Ask) {
         note!(CLIENT, "connection {id}: asks proxy {} for a tunnel", tunnelling.proxy);
         let first = mem::take(&mut tunnelling.first);
+        let security = tunnelling.security.take();
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.phase = Phase::Tunnel(Box::new(Asked { tunnelling, ask }));
         self.arm(id, Deadline::Proxy);
-        self.put(id, &[], &first);
+        match security {
+            None => self.put(id, &[], &first),
+            Some((tls, name)) => {
+                if let Err(error) = self.secure_client(id, &tls, name, first) {
+                    self.doom(id, By::Us, Cause::Tls(error));
+                }
+            }
+        }
         self.review(id);
+    }
+
+    /// TLS with the proxy is agreed on, if that is what was.
+    pub(super) fn note_proxy_secured(&mut self, id: ConnId) {
+        if self.tunnelling(id).is_some() {
+            note!(CLIENT, "connection {id}: agreed on TLS with the proxy");
+        }
     }
 
     /// Why a connection in `Tunnel` came to nothing.

@@ -34,6 +34,10 @@ pub(crate) struct Link {
     partial: Vec<u8>,
     /// Plain bytes that go out when the handshake is done.
     early: Vec<u8>,
+    /// The other end is a proxy, and what comes of its certificate is nobody else's business.
+    is_proxys: bool,
+    /// That to a proxy, in whose tunnel this one is: its plain bytes are the records of this one.
+    under: Option<Box<Link>>,
     /// What the client asked for, on a server.
     server_name: Option<Box<str>>,
     /// The stream has ended, though not all that came before may have been taken yet.
@@ -79,12 +83,25 @@ impl Link {
             side,
             partial: Vec::new(),
             early: Vec::new(),
+            is_proxys: false,
+            under: None,
             server_name: None,
             end: None,
             fresh: true,
             over: false,
             failed: false,
         }
+    }
+
+    /// The other end is a proxy.
+    pub(crate) fn of_proxy(&mut self) {
+        self.is_proxys = true;
+    }
+
+    /// Goes on in a tunnel at whose near end TLS is spoken with a proxy.
+    pub(crate) fn inside(&mut self, mut under: Box<Self>) {
+        self.ends_with(&mut under);
+        self.under = Some(under);
     }
 
     fn is_client(&self) -> bool {
@@ -109,12 +126,54 @@ impl Link {
 
     /// How many bytes are kept, that new ones must follow in the buffer.
     pub(crate) fn kept(&self) -> usize {
-        self.partial.len()
+        self.lowest().partial.len()
+    }
+
+    /// How many more are kept, of which plain bytes may come too.
+    pub(crate) fn kept_above(&self) -> usize {
+        self.under.as_ref().map_or(0, |_| self.partial.len().min(RECORD_MAX))
+    }
+
+    /// The one that meets the socket.
+    fn lowest(&self) -> &Self {
+        self.under.as_deref().unwrap_or(self)
     }
 
     /// Takes bytes from the socket, which lie in `cipher` behind as many as are
-    /// [`kept`](Self::kept). Plain bytes go to `plain`; what must be answered is appended to `out`.
+    /// [`kept`](Self::kept). Plain bytes go to `plain`, which must be as long as all of these and
+    /// [`kept_above`](Self::kept_above); what must be answered is appended to `out`.
     pub(crate) fn take(&mut self, cipher: &mut [u8], plain: &mut [u8], out: &mut Vec<u8>) -> Taken {
+        let Some(mut under) = self.under.take() else { return self.take_own(cipher, plain, out) };
+        let kept = self.partial.len();
+        let mut records = vec![0; kept + cipher.len()];
+        let mut filled = 0;
+        if let Taken::Plain(len @ 1..) = under.take_own(cipher, &mut records[kept..], out) {
+            let mut answer = Vec::new();
+            let taken = self.take_own(&mut records[..kept + len], plain, &mut answer);
+            under.seal(&answer, out);
+            filled = if let Taken::Plain(len) = taken { len } else { 0 };
+        }
+        self.ends_with(&mut under);
+        self.under = Some(under);
+        Taken::Plain(filled)
+    }
+
+    /// If the link under it has ended, it has too.
+    fn ends_with(&mut self, under: &mut Self) {
+        let Some(lost) = under.take_end() else { return };
+        let lost = match lost {
+            Lost::Tls(error) => {
+                let text = format!("TLS with the proxy: {error}");
+                Lost::Tls(Box::new(TlsError::new(error.kind(), text)))
+            }
+            Lost::Eof | Lost::Broken(_) => lost,
+        };
+        self.end.get_or_insert(lost);
+        self.over = true;
+        self.failed |= under.failed;
+    }
+
+    fn take_own(&mut self, cipher: &mut [u8], plain: &mut [u8], out: &mut Vec<u8>) -> Taken {
         let kept = self.partial.len();
         // No TLS begins like a word.
         if self.fresh && !self.is_client() && cipher.first().is_some_and(u8::is_ascii_alphabetic) {
@@ -142,7 +201,8 @@ impl Link {
         if plain || self.over || !self.is_handshaking() {
             return false;
         }
-        cipher[..self.partial.len()].copy_from_slice(&self.partial);
+        let kept = &self.lowest().partial;
+        cipher[..kept.len()].copy_from_slice(kept);
         is_worth_a_look(cipher)
     }
 
@@ -209,20 +269,35 @@ impl Link {
     /// handshake is done.
     pub(crate) fn begin(&mut self, early: Vec<u8>, out: &mut Vec<u8>) {
         self.early = early;
-        self.run(&mut [], &mut [], out); // nothing has come yet, so nothing is kept
-        self.handshake_done(out);
+        self.put(out, |link, out| {
+            link.run(&mut [], &mut [], out); // nothing has come yet, so nothing is kept
+            link.handshake_done(out);
+        });
+    }
+
+    /// Appends the records that `write` makes to `out`, by way of the link under this one.
+    fn put(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Self, &mut Vec<u8>)) {
+        let Some(mut under) = self.under.take() else { return write(self, out) };
+        let mut records = Vec::new();
+        write(self, &mut records);
+        under.seal(&records, out);
+        self.under = Some(under);
     }
 
     /// Lets go what had to wait for the handshake.
     fn handshake_done(&mut self, out: &mut Vec<u8>) {
         if !self.early.is_empty() && !self.is_handshaking() {
             let early = std::mem::take(&mut self.early);
-            self.seal(&early, out);
+            self.seal_own(&early, out);
         }
     }
 
     /// Encrypts plain bytes and appends them to `out`. Before the handshake is done they wait.
     pub(crate) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+        self.put(out, |link, out| link.seal_own(plain, out));
+    }
+
+    fn seal_own(&mut self, plain: &[u8], out: &mut Vec<u8>) {
         if self.is_handshaking() {
             return self.early.extend_from_slice(plain);
         }
@@ -252,6 +327,13 @@ impl Link {
     /// Appends our `close_notify`, unless that or an alert has gone before, or nothing may be said
     /// yet.
     pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
+        self.put(out, Self::close_own);
+        if let Some(under) = &mut self.under {
+            under.close_own(out);
+        }
+    }
+
+    fn close_own(&mut self, out: &mut Vec<u8>) {
         if self.is_handshaking() || self.failed {
             return;
         }
@@ -273,10 +355,10 @@ impl Link {
         }
     }
 
-    /// What is known of it, once the handshake is done.
+    /// What is known of it, once the handshake is done; unless it is a proxy's.
     pub(crate) fn info(&self) -> Option<TlsInfo> {
         let common = self.common();
-        if common.is_handshaking() {
+        if common.is_handshaking() || self.is_proxys {
             return None;
         }
         let chain = common.peer_certificates().unwrap_or_default();

@@ -263,6 +263,18 @@ impl Link {
         match self.0 {}
     }
 
+    pub(crate) fn of_proxy(&mut self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn inside(&mut self, _: Box<Self>) {
+        match self.0 {}
+    }
+
+    pub(crate) fn kept_above(&self) -> usize {
+        match self.0 {}
+    }
+
     pub(crate) fn kept(&self) -> usize {
         match self.0 {}
     }

@@ -73,7 +73,7 @@ fn work(waiting: &Mutex<Receiver<Job>>, inbox: &Inbox) {
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { id, mut link, mut input }) = job else { return };
-        let mut plain = vec![0; input.len()];
+        let mut plain = vec![0; link.kept_above() + input.len()];
         let mut out = Vec::new();
         let len = link.take_handshake(&mut input, &mut plain, &mut out);
         plain.truncate(len);

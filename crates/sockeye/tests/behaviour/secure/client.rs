@@ -29,7 +29,7 @@ struct Clients {
     failure: Rc<RefCell<Option<Failure>>>,
 }
 
-fn server_config(shown: &Issued, clients: Option<&Authority>) -> ServerConfig {
+pub(super) fn server_config(shown: &Issued, clients: Option<&Authority>) -> ServerConfig {
     let chain = vec![CertificateDer::from(shown.der.clone())];
     let key = PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).expect("PEM");
     let builder = ServerConfig::builder();

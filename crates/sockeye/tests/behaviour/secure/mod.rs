@@ -4,6 +4,7 @@ mod certs;
 mod client;
 mod hostile;
 mod latency;
+mod proxies;
 mod relay;
 mod server;
 
