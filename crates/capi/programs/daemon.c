@@ -1,7 +1,9 @@
 /*
  * Goes into the background, and writes into a file what it has become:
  *
- *     daemon LOCK REPORT
+ *     daemon LOCK REPORT [context]
+ *
+ * With a third word there is a context before.
  */
 
 #include <stdio.h>
@@ -24,6 +26,36 @@ static const char *what_is(int fd)
 	return target;
 }
 
+static int callback_any(struct libwebsocket_context *context, struct libwebsocket *wsi,
+			enum libwebsocket_callback_reasons reason, void *user, void *in,
+			size_t len)
+{
+	(void)context;
+	(void)wsi;
+	(void)reason;
+	(void)user;
+	(void)in;
+	(void)len;
+	return 0;
+}
+
+static struct libwebsocket_protocols protocols[] = {
+	{ "none", callback_any, 0, 0, NULL, 0 },
+	{ NULL, NULL, 0, 0, NULL, 0 },
+};
+
+static void make_context(void)
+{
+	struct lws_context_creation_info info;
+
+	memset(&info, 0, sizeof(info));
+	info.protocols = protocols;
+	info.gid = -1;
+	info.uid = -1;
+	if (!libwebsocket_create_context(&info))
+		exit(5);
+}
+
 int main(int argc, char **argv)
 {
 	char directory[1000];
@@ -35,6 +67,8 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
+	if (argc > 3)
+		make_context();
 	session = getsid(0);
 	n = lws_daemonize(argv[1]);
 	if (n) {

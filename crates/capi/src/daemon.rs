@@ -43,7 +43,7 @@ export! {
 
 fn daemonize(path: &CStr) -> io::Result<()> {
     let path = std::path::absolute(Path::new(OsStr::from_bytes(path.to_bytes())))?;
-    let lock = match LockFile::acquire(&path) {
+    let lock = match acquire(&path) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
             match holder(&path) {
@@ -66,6 +66,18 @@ fn daemonize(path: &CStr) -> io::Result<()> {
     daemon.ready()?;
     *DAEMON.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon);
     Ok(())
+}
+
+/// Takes the lock. What is made for it has the manual's mode, 0640 less the umask.
+fn acquire(path: &Path) -> io::Result<LockFile> {
+    // SAFETY: it has no preconditions.
+    let umask = unsafe { libc::umask(0o077) };
+    // SAFETY: as above.
+    unsafe { libc::umask(umask | 0o004) };
+    let lock = LockFile::acquire(path);
+    // SAFETY: as above.
+    unsafe { libc::umask(umask) };
+    lock
 }
 
 /// Takes the line's end from the lock file: here it holds the number and nothing else. If that

@@ -4,6 +4,7 @@
 use crate::build::{compiled, profile, program};
 use crate::run::{PATIENCE, Running, free_port};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -69,7 +70,8 @@ fn a_daemon_has_a_lock_and_a_second_one_is_refused() {
     let dir = directory("daemon");
     let (lock, report) = (dir.join("lock"), dir.join("report"));
     let start = || {
-        let mut command = Command::new(program("programs/daemon.c"));
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 002; exec \"$@\"", "sh"]).arg(program("programs/daemon.c"));
         Running::of(command.args([&lock, &report]))
     };
     // The parent ends in good order once the daemon is there.
@@ -79,6 +81,7 @@ fn a_daemon_has_a_lock_and_a_second_one_is_refused() {
     assert!(pid.bytes().all(|byte| byte.is_ascii_digit()), "{pid:?}: a number and nothing else");
     let expected = format!("pid {pid} umask 0 in /, another session, ignores SIGHUP\n");
     assert_eq!(text, format!("{expected}/dev/null\n/dev/null\n/dev/null\nend\n"));
+    assert_eq!(fs::metadata(&lock).unwrap().mode() & 0o777, 0o640);
     let said = start().expect_status(1);
     assert!(said.contains(&format!("Daemon already running from pid {pid}")), "{said}");
     assert_eq!(fs::read_to_string(&lock).unwrap(), pid);
@@ -109,5 +112,34 @@ fn a_daemon_has_a_lock_and_a_second_one_is_refused() {
         said.contains("/no/such/directory/lock") && said.contains("lws_daemonize: 1"),
         "{said}"
     );
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn nothing_becomes_a_daemon_beside_a_context_or_as_a_child_of_init() {
+    let dir = directory("no-daemon");
+    let lock = dir.join("lock");
+    let daemon = program("programs/daemon.c");
+    let refused = |command: &mut Command| {
+        let said = Running::of(command).expect_status(3);
+        assert!(said.contains("lws_daemonize: 1"), "{said}");
+        assert!(!lock.exists());
+        said
+    };
+    let said = refused(Command::new(&daemon).arg(&lock).args(["/dev/null", "context"]));
+    assert!(said.contains("become a daemon before the first one is built"), "{said}");
+    // Where the shell is what init is elsewhere.
+    let unshare = |script| {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "sh", "-c", script, "sh"]);
+        command
+    };
+    if unshare("true").output().is_ok_and(|output| output.status.success()) {
+        let run = "\"$@\"; exit $?";
+        refused(unshare(run).arg(&daemon).arg(&lock).arg("/dev/null"));
+    } else {
+        assert!(std::env::var_os("CI").is_none(), "no numbers of its own: it takes root");
+        println!("skipped in part: processes cannot be given numbers of their own here");
+    }
     fs::remove_dir_all(dir).unwrap();
 }
