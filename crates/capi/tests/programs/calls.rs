@@ -36,6 +36,36 @@ fn every_call_does_what_the_manual_says_wherever_it_is_made() {
 }
 
 #[test]
+fn values_texts_and_vetoes_are_the_manuals() {
+    let dir = directory("facts");
+    let file = dir.join("file");
+    fs::write(&file, "localhost\n").unwrap();
+    let sanitized = ["-std=gnu99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    for options in [&["-std=gnu99"][..], &sanitized] {
+        let mut command = Command::new(compiled("programs/facts.c", "gcc", options));
+        let said = Running::of(command.arg(free_port().to_string()).arg(&file)).expect_status(0);
+        assert!(said.contains("as the manual says"), "{said}");
+    }
+    fs::remove_dir_all(dir).unwrap();
+}
+
+/// `[seconds:dddd] NAME: ` before what is said at a single level.
+#[test]
+fn the_log_goes_to_standard_error_with_time_and_level() {
+    let mut command = Command::new(program("programs/recorder.c"));
+    let said = Running::of(command.args(["client", "1"])).expect_status(2);
+    for text in [" NOTICE: Initial logging level 7", " ERR: libwebsocket_client_connect: connect"] {
+        let line =
+            said.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("{said}"));
+        let (time, rest) = line.strip_prefix('[').and_then(|line| line.split_once(']')).unwrap();
+        let (seconds, digits) = time.split_once(':').unwrap();
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        assert!(seconds.len() >= 10 && digits.len() == 4, "{line}");
+        assert!(is_number(seconds) && is_number(digits) && rest.starts_with(text), "{line}");
+    }
+}
+
+#[test]
 fn signals_and_threads_ask_for_writeable_in_a_storm() {
     let mut command = Command::new(program("programs/threads.c"));
     let said = Running::of(command.args([&free_port().to_string(), "storm"])).expect_status(0);
