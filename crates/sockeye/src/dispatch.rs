@@ -356,6 +356,7 @@ impl Engine {
             is_head: head.method == "HEAD",
             http10: Exchange::is_http10(head.version),
             keep_alive: head.keep_alive(),
+            half_closed: false,
             reply: Reply::Awaited,
         }));
         state.arm(id, Deadline::Exchange);

@@ -302,6 +302,7 @@ impl Engine {
                 self.core.state.get_mut().review(id); // they may still read what we owe them
             }
             (Kind::Draining, _) => self.core.state.get_mut().remove(id),
+            (Kind::Exchange, Lost::Eof) if self.core.state.get_mut().half_closed(id) => {}
             _ => self.core.state.get_mut().doom(id, By::Peer, lost.into()),
         }
     }

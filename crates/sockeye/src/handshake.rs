@@ -163,7 +163,7 @@ impl Reject {
 
     /// Not a rejection yet: the answer comes by [`Connections::accept`] or
     /// [`Connections::reject`], within [`Limits::handshake`](crate::Limits::handshake). If the
-    /// client leaves before, or time runs out,
+    /// client leaves before, or its FIN comes, or time runs out,
     /// [`upgrade_abandoned`](crate::Protocol::upgrade_abandoned) tells. On a client it is a
     /// rejection.
     pub fn later() -> Self {

@@ -7,7 +7,7 @@ use crate::state::{Core, State};
 use crate::tls::TlsInfo;
 use crate::wheel::Deadline;
 use bytes::Bytes;
-use sockeye_proto::http::{BodyReader, Headers, RequestHead, Version};
+use sockeye_proto::http::{BodyReader, CONTINUE, Headers, RequestHead, Version};
 use sockeye_sys::Address;
 use std::borrow::Cow;
 use std::fmt;
@@ -82,8 +82,11 @@ pub enum Answer {
     /// Read the body first; it goes to [`Http::body`].
     Body,
     /// The answer comes later, by [`Connections::respond`], within
-    /// [`Limits::exchange`](crate::Limits::exchange). A client that leaves before, or says no more
-    /// without having sent another request, ends the connection: [`Http::closed`] tells.
+    /// [`Limits::exchange`](crate::Limits::exchange). A client that leaves before ends the
+    /// connection: [`Http::closed`] tells. One that only says no more, by `shutdown` or `nc -N`,
+    /// still gets the answer, as its last. A FIN looks the same of both; so what comes upon it is
+    /// `100 Continue`, which clients pass over (RFC 9110 §15.2.1), and to which the system of one
+    /// that has left says so. HTTP/1.0 has no such thing: there the answer itself finds out.
     Later,
     /// The answer is written by hand, with [`Connections::send_raw`], in the handler's own time
     /// and under no deadline; what the peer sends next is read as a request as soon as nothing of
@@ -281,6 +284,8 @@ pub(crate) struct Exchange {
     pub(crate) is_head: bool,
     pub(crate) http10: bool,
     pub(crate) keep_alive: bool,
+    /// The client says no more, and may still listen.
+    pub(crate) half_closed: bool,
     pub(crate) reply: Reply,
 }
 
@@ -356,6 +361,22 @@ impl State {
             };
             begun && !slot.flags.has(Flags::DOOMED)
         })
+    }
+
+    /// The client's FIN has come while its answer is put off. It may have left, or still listen:
+    /// what is sent now means nothing to the latter, and the former's system answers it with a
+    /// reset, which ends the connection. `false` if no answer is put off.
+    pub(crate) fn half_closed(&mut self, id: ConnId) -> bool {
+        let Some(exchange) = self.exchange(id).filter(|exchange| exchange.is_put_off()) else {
+            return false;
+        };
+        let first = !std::mem::replace(&mut exchange.half_closed, true); // TLS may end before TCP
+        exchange.keep_alive = false;
+        if first && !exchange.http10 {
+            self.put(id, &[], CONTINUE);
+        }
+        self.review(id);
+        true
     }
 
     /// The handler answers by hand: no deadline, and reading may go on.

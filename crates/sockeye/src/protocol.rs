@@ -126,7 +126,8 @@ pub trait Protocol: 'static {
     }
 
     /// A handshake whose answer was put off with [`Reject::later`] has ended without one: the
-    /// client has left, the deadline has passed, or the context shuts down. `id` means nobody now;
+    /// client has left or sent a FIN (without another word from it there is no WebSocket), the
+    /// deadline has passed, or the context shuts down. `id` means nobody now;
     /// what was kept under it can be forgotten, and work begun for it be stopped.
     fn upgrade_abandoned(&mut self, connections: Connections<'_>, id: ConnId) {
         let _ = (connections, id);

@@ -455,6 +455,7 @@ impl Slot {
             Phase::Vacant { .. } | Phase::Dialing(_) | Phase::Attempt { .. } => false,
             Phase::Tunnel(_) | Phase::Answer(_) | Phase::Request(_) => true,
             Phase::Draining => !self.flags.has(Flags::EOF),
+            Phase::Exchange(_) if self.flags.has(Flags::EOF) => false,
             Phase::Exchange(exchange) => {
                 exchange.reads_body()
                     || exchange.is_put_off()

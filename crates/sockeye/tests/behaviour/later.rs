@@ -5,8 +5,10 @@ use crate::play::{Play, Trace};
 use crate::site::Site;
 use crate::world::{Mode, World, in_every_mode};
 use rustix::net::sockopt;
-use sockeye::{Action, Answer, CloseCode, ConnId, Context, Key, MessageKind, Reject};
-use sockeye_testkit::{Frame, upgrade_request};
+use sockeye::{
+    Action, Answer, CloseCode, ConnId, Context, Key, Limits, MessageKind, Reject, Response,
+};
+use sockeye_testkit::{End, Frame, upgrade_request};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -120,6 +122,61 @@ fn a_client_that_leaves_before_the_answer_to_its_request_is_noticed() {
         world.pump();
         assert_eq!(world.turns_while_idle(), 0);
         drop(peer);
+        world.until_connections(0);
+        assert_eq!(trace.take(), ["request GET /slow", "http closed"]);
+    });
+}
+
+/// A site that puts every answer off, and its clients' way to it.
+fn slow(mode: Mode) -> (Trace, Rc<RefCell<Vec<ConnId>>>, Rc<World>) {
+    let (trace, asked) = (Trace::default(), Rc::new(RefCell::new(Vec::new())));
+    let asking = Rc::clone(&asked);
+    let site = Site::new(&trace).on_request(move |conn, _| {
+        asking.borrow_mut().push(conn.id());
+        Answer::Later
+    });
+    (trace, asked, World::new(mode, Context::builder().http(site)))
+}
+
+#[test]
+fn a_client_that_says_no_more_still_gets_the_answer_that_was_put_off() {
+    in_every_mode(|mode| {
+        let (trace, asked, world) = slow(mode);
+        for version in ["1.1", "1.0"] {
+            let mut peer = world.peer();
+            peer.send(format!("GET /slow HTTP/{version}\r\nHost: a\r\n\r\n"));
+            peer.finish();
+            if version == "1.1" {
+                assert_eq!(peer.expect_head().text, "HTTP/1.1 100 Continue");
+            }
+            world.pump();
+            peer.expect_silence();
+            assert_eq!(world.turns_while_idle(), 0, "nothing spins on the FIN");
+            let id = asked.borrow_mut().pop().expect("a request");
+            let answer = Response::text("here you are");
+            world.connections(|all| all.respond(id, answer)).expect("somebody listens");
+            let (text, end) = peer.expect_rest_and_end();
+            let text = String::from_utf8(text).expect("text");
+            assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+            assert!(text.ends_with("\r\n\r\nhere you are"), "{text}");
+            assert!(text.to_lowercase().contains("connection: close\r\n"), "{text}");
+            assert_eq!(end, End::Eof);
+            world.until_connections(0);
+        }
+        assert_eq!(trace.count("http closed"), 2);
+    });
+}
+
+#[test]
+fn who_says_no_more_is_waited_for_no_longer_than_others() {
+    in_every_mode(|mode| {
+        let (trace, _, world) = slow(mode);
+        let mut peer = world.peer();
+        peer.send(get("/slow"));
+        peer.finish();
+        assert_eq!(peer.expect_head().status(), 100);
+        world.wind(Limits::default().exchange + Duration::from_secs(1));
+        assert_eq!(peer.expect_response().head.status(), 503);
         world.until_connections(0);
         assert_eq!(trace.take(), ["request GET /slow", "http closed"]);
     });

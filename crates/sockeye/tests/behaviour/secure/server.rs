@@ -1,20 +1,24 @@
 //! The server's half.
 
 use super::certs::{Authority, Twist, self_signed};
-use super::{Secure, believer};
-use crate::play::Play;
-use crate::world::{Mode, in_every_mode};
+use super::{Secure, believer, relay};
+use crate::play::{Play, Trace};
+use crate::site::Site;
+use crate::world::{Mode, World, in_every_mode};
 use rustls::client::Resumption;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, SupportedProtocolVersion};
 use sockeye::tls::{Certificate, CipherList, ServerTls, TlsErrorKind};
-use sockeye::{Action, Connections, Message};
+use sockeye::{Action, Answer, Connections, Context, Message, Response};
 use sockeye_testkit::{Frame, Peer, upgrade_request};
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// Answers every message with what is known of its connection's TLS.
-fn telling(trace: &crate::play::Trace) -> Play {
+fn telling(trace: &Trace) -> Play {
     Play::new(trace)
         .on_upgrade({
             let trace = trace.clone();
@@ -497,4 +501,31 @@ fn who_was_let_in_by_an_old_ca_is_not_by_a_new_one_not_even_by_resumption() {
     let _ = peer.try_send(upgrade_request("/", &[]));
     assert!(peer.expect_rest_and_end().0.is_empty(), "she is not let in");
     std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn who_says_no_more_by_tls_still_gets_the_answer_that_was_put_off() {
+    in_every_mode(|mode| {
+        let ca = Authority::new("Test CA");
+        let shown = ca.issue(&["localhost"], "server").certificate();
+        let tls = ServerTls::builder().certificate(shown).build().expect("TLS");
+        let (trace, asked) = (Trace::default(), Rc::new(Cell::new(None)));
+        let asking = Rc::clone(&asked);
+        let site = Site::new(&trace).on_request(move |conn, _| {
+            asking.set(Some(conn.id()));
+            Answer::Later
+        });
+        let world = World::secure(mode, Context::builder().http(site), &tls);
+        let at = relay::to_tls(world.address, "localhost", Arc::new(believer(&ca, None)));
+        let mut peer = Peer::connect(at, world.turns());
+        peer.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        peer.finish(); // a close_notify, then a FIN
+        assert_eq!(peer.expect_head().status(), 100);
+        let id = asked.take().expect("a request");
+        world.connections(|all| all.respond(id, Response::text("here"))).expect("it listens");
+        assert_eq!(peer.expect_response().body, b"here");
+        peer.expect_eof();
+        world.until_connections(0);
+        assert_eq!(trace.take(), ["request GET /slow", "sent", "http closed"]);
+    });
 }
