@@ -5,15 +5,15 @@ use super::header::Header;
 use super::huffman::{Codes, LONGEST, SYMBOLS};
 use super::matcher::Match;
 
-/// Distances have so many symbols.
-pub(super) const DISTANCES: usize = 30;
+/// Distances have so many symbols, of which two have only a fixed code.
+pub(super) const DISTANCES: usize = 32;
 /// What ends a block.
 const END: usize = 256;
 
 /// Literals and matches that follow each other.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// A literal is itself; a match is its length from the 16th bit on, and its distance.
+    /// A literal is itself; a match is [`packed`].
     tokens: Vec<u32>,
     /// How often each symbol comes.
     literals: [u32; SYMBOLS],
@@ -53,9 +53,14 @@ impl Block {
         let bits = |symbol: usize| {
             all - self.literals.get(symbol).map_or(0, |count| log2(count + 1).min(all))
         };
-        let literals: u64 = bytes.iter().map(|byte| bits(usize::from(*byte))).sum();
         let distance = DISTANCE + u64::from((found.distance as u32 | 1).ilog2());
-        literals > bits(length_symbol(found.len)) + (distance << 12)
+        let mut left = bits(length(found.len).symbol()) + (distance << 12);
+        bytes.iter().any(|byte| {
+            let bits = bits(usize::from(*byte));
+            let pays = bits > left;
+            left = left.saturating_sub(bits);
+            pays
+        })
     }
 
     /// It stands for so many bytes more.
@@ -71,13 +76,10 @@ impl Block {
 
     #[inline(always)]
     pub(super) fn matching(&mut self, found: Match) {
-        self.tokens.push((found.len as u32) << 16 | found.distance as u32);
-        if let Some(count) = self.literals.get_mut(length_symbol(found.len)) {
-            *count += 1;
-        }
-        if let Some(count) = self.distances.get_mut(distance_symbol(found.distance).0) {
-            *count += 1;
-        }
+        let distance = distance_symbol(found.distance);
+        self.tokens.push(packed(found, distance));
+        self.literals[length(found.len).symbol()] += 1;
+        self.distances[distance] += 1;
     }
 
     /// Takes what another one holds behind its own.
@@ -110,7 +112,7 @@ impl Block {
         let lengths = self.literals[END + 1..].iter().zip(&LENGTH_EXTRA);
         let lengths = lengths.map(|(&count, &extra)| count as usize * usize::from(extra));
         let distances = self.distances.iter().enumerate();
-        let distances = distances.map(|(at, &count)| count as usize * (at / 2).saturating_sub(1));
+        let distances = distances.map(|(at, &count)| count as usize * distance_extra(at) as usize);
         lengths.sum::<usize>() + distances.sum::<usize>()
     }
 }
@@ -126,10 +128,23 @@ fn entropy(frequencies: impl Iterator<Item = u32>) -> u64 {
 }
 
 /// The logarithm of a number above 0, in units of 2^-12, to about a hundredth.
+#[inline(always)]
 fn log2(number: u32) -> u64 {
-    let whole = u64::from(number.ilog2());
-    let rest = (u64::from(number) << 12 >> whole) - 4096;
-    whole << 12 | (rest + ((rest * (4096 - rest) * 1409) >> 24)).min(4095)
+    /// Those of the first numbers; of others the first eight bits count.
+    const SMALL: [u16; 256] = {
+        let (mut logs, mut number) = ([0; 256], 1_u32);
+        while number < 256 {
+            let whole = number.ilog2();
+            let rest = (number << 12 >> whole) - 4096;
+            let curve = ((rest as u64 * (4096 - rest) as u64 * 1409) >> 24) as u32;
+            let part = if rest + curve < 4096 { rest + curve } else { 4095 };
+            logs[number as usize] = (whole << 12 | part) as u16;
+            number += 1;
+        }
+        logs
+    };
+    let more = 24 - (number | 0x80).leading_zeros();
+    u64::from(SMALL[(number >> more) as usize & 255]) + u64::from(more << 12)
 }
 
 /// Writes the blocks of a message.
@@ -179,7 +194,8 @@ impl<'w> BlockWriter<'w> {
         self.store(&before[..before.len() - block.bytes]);
         if fixed <= dynamic {
             self.bits.put(0b010, 3);
-            self.tokens(block, &BlockCodes::fixed(), fixed);
+            own.fix();
+            self.tokens(block, own, fixed);
         } else {
             self.bits.put(0b100, 3);
             header.write(&mut self.bits);
@@ -215,15 +231,13 @@ impl<'w> BlockWriter<'w> {
                     run.put(code, count);
                     continue;
                 }
-                let (len, distance) = ((token >> 16) as usize, (token & 0xffff) as usize);
-                let symbol = length_symbol(len);
-                let (code, count) = codes.literals.get(symbol);
-                let (base, extra) = LENGTHS[(symbol - END - 1) & 31];
-                let rest = (len as u64).wrapping_sub(u64::from(base));
-                let (all, total) = (code | rest << (count & 63), count + u32::from(extra));
-                let (symbol, extra) = distance_symbol(distance);
+                let length = LENGTHS[(token & 255) as usize];
+                let (code, count) = codes.literals.get(length.symbol());
+                let (all, total) = (code | length.rest() << (count & 63), count + length.extra());
+                let symbol = (token >> 23 & 31) as usize;
                 let (code, count) = codes.distances.get(symbol);
-                let rest = (distance as u64).wrapping_sub(1) & !(u64::MAX << (extra & 63));
+                let extra = distance_extra(symbol);
+                let rest = u64::from(token >> 8 & 0x7fff) & !(u64::MAX << (extra & 63));
                 let behind = code | rest << (count & 63);
                 run.put(all | behind << (total & 63), total + count + extra);
             }
@@ -239,14 +253,15 @@ impl BlockCodes {
         Self { literals: Codes::new(), distances: Codes::new() }
     }
 
-    /// Those that need not be told (§3.2.6).
-    fn fixed() -> Self {
-        let literals = std::array::from_fn(|symbol| match symbol {
-            144..256 => 9,
-            256..280 => 7,
-            _ => 8,
+    /// Makes the codes of what is used those that need not be told (§3.2.6).
+    fn fix(&mut self) {
+        self.literals.fix(|symbol| match symbol {
+            0..144 => (0x30 + symbol, 8),
+            144..256 => (0x100 + symbol, 9),
+            256..280 => (symbol - 256, 7),
+            _ => (symbol - 88, 8),
         });
-        Self { literals: Codes::of(literals), distances: Codes::of([5; DISTANCES]) }
+        self.distances.fix(|symbol| (symbol, 5));
     }
 }
 
@@ -267,44 +282,68 @@ fn fixed_bits(block: &Block) -> usize {
 const LENGTH_EXTRA: [u8; 29] =
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 
-/// The shortest match of each length symbol, and the bits behind it.
-const LENGTHS: [(u16, u8); 32] = {
-    let (mut lengths, mut at, mut base) = ([(0, 0); 32], 0, 3);
-    while at < 28 {
-        lengths[at] = (base, LENGTH_EXTRA[at]);
-        base += 1 << LENGTH_EXTRA[at];
-        at += 1;
+/// How a length is written: its symbol less [`END`], from the 5th bit on how many bits are behind
+/// it, from the 8th on which.
+#[derive(Clone, Copy)]
+struct Length(u16);
+
+impl Length {
+    #[inline(always)]
+    fn symbol(self) -> usize {
+        END + usize::from(self.0 & 31)
     }
-    lengths[28] = (258, 0); // would have been the last of the one before
+
+    #[inline(always)]
+    fn extra(self) -> u32 {
+        u32::from(self.0 >> 5 & 7)
+    }
+
+    #[inline(always)]
+    fn rest(self) -> u64 {
+        u64::from(self.0 >> 8)
+    }
+}
+
+/// Those of the lengths from 3 on.
+const LENGTHS: [Length; 256] = {
+    let (mut lengths, mut at, mut symbol) = ([Length(0); 256], 0, 0);
+    while at < 255 {
+        let (extra, mut rest) = (LENGTH_EXTRA[symbol] as u16, 0);
+        while rest < 1 << extra {
+            lengths[at] = Length((symbol as u16 + 1) | extra << 5 | rest << 8);
+            (at, rest) = (at + 1, rest + 1);
+        }
+        symbol += 1;
+    }
+    lengths[255] = Length(29); // would have been the last of the one before
     lengths
 };
 
-/// The symbol of each length from 3 on, less 257.
-const LENGTH_SYMBOLS: [u8; 256] = {
-    let (mut symbols, mut at) = ([0; 256], 0);
-    while at < 29 {
-        let (mut len, last) = (LENGTHS[at].0, LENGTHS[at].0 + (1 << LENGTHS[at].1));
-        while len < last && len <= 258 {
-            symbols[len as usize - 3] = at as u8;
-            len += 1;
-        }
-        at += 1;
-    }
-    symbols
-};
-
 #[inline(always)]
-fn length_symbol(len: usize) -> usize {
-    END + 1 + usize::from(LENGTH_SYMBOLS[len.wrapping_sub(3) & 255])
+fn length(len: usize) -> Length {
+    LENGTHS[len.wrapping_sub(3) & 255]
 }
 
-/// The symbol of a distance, and how many of its bits are behind it.
+/// A match: its length less 3, its distance less 1, the symbol of that, and a bit that no literal
+/// has.
 #[inline(always)]
-fn distance_symbol(distance: usize) -> (usize, u32) {
+fn packed(found: Match, symbol: usize) -> u32 {
+    let (len, distance) = (found.len as u32, found.distance as u32);
+    1 << 31 | (symbol as u32) << 23 | distance.wrapping_sub(1) << 8 | len.wrapping_sub(3)
+}
+
+#[inline(always)]
+fn distance_symbol(distance: usize) -> usize {
     let less = (distance as u32).wrapping_sub(1);
     if less < 4 {
-        return (less as usize, 0);
+        return less as usize;
     }
     let extra = 30 - less.leading_zeros();
-    ((2 * extra + (less >> extra)) as usize, extra)
+    (2 * extra + (less >> extra)) as usize & 31
+}
+
+/// How many bits are behind a distance symbol.
+#[inline(always)]
+fn distance_extra(symbol: usize) -> u32 {
+    (symbol as u32 >> 1).saturating_sub(1)
 }

@@ -32,8 +32,13 @@ impl Effort {
     }
 }
 
-/// A block may end each time so many literals and matches have been found.
-const STEP: usize = 4096;
+/// A block may end each time about so many literals and matches have been found.
+const STEP: usize = 4000;
+/// After so many literals without a match only every other byte is looked at, after twice as many
+/// every third, and so on: what does not compress costs little.
+const DRY: usize = 512;
+/// At least one in so many bytes is looked at.
+const SPARSE: usize = 16;
 /// About how many bits it takes to begin another block.
 const BLOCK_HEAD: u64 = 600;
 /// Messages of more bytes are compressed in pieces that know nothing of each other.
@@ -63,6 +68,7 @@ impl Encoder {
                 block: Block::new(),
                 fresh: Block::new(),
                 codes: Box::new(BlockCodes::new()),
+                matched: 0,
             },
             joined: Vec::new(),
         }
@@ -115,12 +121,15 @@ struct Blocks {
     block: Block,
     fresh: Block,
     codes: Box<BlockCodes>,
+    /// Where the last match ended.
+    matched: usize,
 }
 
 impl Blocks {
     /// Writes the data that is looked at, from this byte on.
     fn write(&mut self, mut finder: Finder<'_>, from: usize, writer: &mut BlockWriter<'_>) {
         let (data, mut at) = (finder.data(), from);
+        self.matched = from;
         while at < data.len() {
             let begin = at;
             at = self.fill(&mut finder, begin);
@@ -128,16 +137,16 @@ impl Blocks {
                 writer.write(&mut self.block, &mut self.codes, &data[..begin]);
                 self.block.clear();
             }
-            if self.block.len() == 0 {
-                std::mem::swap(&mut self.block, &mut self.fresh);
-            } else {
-                self.block.join(&self.fresh);
+            if at == data.len() && self.block.len() == 0 {
+                break;
             }
+            self.block.join(&self.fresh);
             self.fresh.clear();
         }
-        writer.write(&mut self.block, &mut self.codes, data);
+        let last = if self.block.len() == 0 { &mut self.fresh } else { &mut self.block };
+        writer.write(last, &mut self.codes, data);
         writer.store(data);
-        self.block.clear();
+        last.clear();
     }
 
     /// Whether what was just found is better off with other codes than what was found before.
@@ -151,14 +160,22 @@ impl Blocks {
     }
 
     /// Finds literals and matches from a byte on, up to about [`STEP`]. Returns where they end.
-    fn fill(&mut self, finder: &mut Finder<'_>, mut at: usize) -> usize {
+    fn fill(&mut self, finder: &mut Finder<'_>, begin: usize) -> usize {
         let (data, Effort { search, lazy }) = (finder.data(), self.effort);
-        let (begin, fresh, most) = (at, &mut self.fresh, self.most.min(STEP));
+        let (fresh, most) = (&mut self.fresh, self.most.min(STEP));
+        let mut at = begin;
         while at < data.len() && fresh.len() < most {
             let mut best = finder.find(at, 0, search);
             if gain(best) <= 0 || !fresh.pays(best, &data[at..at + best.len]) {
                 fresh.literal(data[at]);
                 at += 1;
+                let skip = at.wrapping_sub(self.matched) / DRY;
+                if skip > 0 {
+                    let skip = skip.min(SPARSE - 1).min(most.saturating_sub(fresh.len()));
+                    let end = data.len().min(at + skip);
+                    data[at..end].iter().for_each(|byte| fresh.literal(*byte));
+                    at = end;
+                }
                 continue;
             }
             let mut noted = at + 1;
@@ -175,6 +192,7 @@ impl Blocks {
             fresh.matching(best);
             finder.pass(noted, at + best.len);
             at += best.len;
+            self.matched = at;
         }
         fresh.covers(at - begin);
         at
@@ -185,7 +203,11 @@ impl Blocks {
 /// a match about 10 and as many as the distance has.
 #[inline(always)]
 fn gain(found: Match) -> i32 {
-    6 * found.len as i32 - (found.distance as u32 | 1).ilog2() as i32 - 10
+    if found.len == 0 {
+        return 0;
+    }
+    let distance = (found.distance as u32 | 1).ilog2() as i32;
+    (found.len as i32).wrapping_mul(6).wrapping_sub(distance + 10)
 }
 
 #[cfg(test)]
@@ -233,7 +255,7 @@ mod tests {
             ),
             ("far repeats", of(&|at| random[at % 32_768])),
             ("too far repeats", of(&|at| random[at % 32_769])),
-            ("near the smallest window", of(&|at| random[at % 513])),
+            ("near the smallest window", of(&|at| random[at % 257])),
             ("above 143", of(&|at| 144 + random[at] % 100)),
             ("noise", random),
         ]
@@ -259,7 +281,7 @@ mod tests {
         let (mut out, mut again) = (Vec::new(), Vec::new());
         for (round, len) in [0, 1, 3, 4, 5, 257, 260, 700, 6000, 70_000].into_iter().enumerate() {
             for (at, (name, data)) in hard(len).into_iter().enumerate() {
-                let (window, level) = (9 + (round + at) as u8 % 7, 1 + (round * 5 + at) as u8 % 9);
+                let (window, level) = (8 + (round + at) as u8 % 8, 1 + (round * 5 + at) as u8 % 9);
                 let memory_level = 1 + (at * 7 + round) as u8 % 9;
                 let options = DeflateOptions { level, memory_level, ..DeflateOptions::default() };
                 let mut encoder = Encoder::new(&options);
@@ -282,7 +304,7 @@ mod tests {
     #[test]
     fn a_window_reaches_so_far_and_not_a_byte_farther() {
         let (mut encoder, mut out) = (Encoder::new(&DeflateOptions::default()), Vec::new());
-        for bits in 9..=15 {
+        for bits in 8..=15 {
             let window = 1 << bits;
             for (distance, reaches) in [(window - 1, true), (window, true), (window + 1, false)] {
                 let all = noise(2 * distance);
@@ -302,7 +324,7 @@ mod tests {
         let data = fibonacci();
         let (mut encoder, mut out) = (Encoder::new(&DeflateOptions::default()), Vec::new());
         // So few are looked at that nearly all are literals, in one block.
-        encoder.blocks.effort = Effort::of(0, 4, 0);
+        encoder.blocks.effort = Effort::of(1, 4, 0);
         encoder.blocks.most = usize::MAX;
         let len = encoder.compress(&[], &data, 15, &mut out);
         assert!(decoded(&out[..len]) == data);
@@ -311,10 +333,8 @@ mod tests {
 
     #[test]
     fn nobody_makes_a_search_longer_than_its_effort_allows() {
-        // Each place has a thousand before it that begin alike, and none that goes on alike.
-        let random = noise(30_000);
-        let data: Vec<u8> =
-            random.chunks(5).flat_map(|five| [b"salm", five].concat()).take(40_000).collect();
+        // Each place has thousands before it that begin alike, and none that goes on for long.
+        let data: Vec<u8> = noise(40_000).into_iter().map(|byte| byte % 2).collect();
         let mut out = Vec::new();
         for (level, effort) in (1..=9).zip(Effort::ALL) {
             let options = DeflateOptions { level, ..DeflateOptions::default() };
@@ -322,7 +342,7 @@ mod tests {
             Encoder::new(&options).compress(&[], &data, 15, &mut out);
             let (steps, most) = (STEPS.get(), data.len() * effort.search.depth as usize);
             assert!(steps <= most, "{steps} steps, {most} allowed by effort {level}");
-            assert!(steps > most / 100, "{steps} steps by effort {level}: this is not hard");
+            assert!(steps > most / 20, "{steps} steps by effort {level}: this is not hard");
         }
     }
 

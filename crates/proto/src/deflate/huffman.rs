@@ -24,24 +24,27 @@ impl<const N: usize> Codes<N> {
         Self { packed: [0; N], used: [0; N], count: 0 }
     }
 
-    /// The codes of these lengths, none of them 0.
-    pub(super) fn of(lengths: [u8; N]) -> Self {
-        let used = std::array::from_fn(|symbol| symbol as u16);
-        let mut codes = Self { packed: lengths.map(|len| u32::from(len) << 16), used, count: N };
-        let mut counts = [0; LONGEST + 1];
-        lengths.iter().for_each(|length| counts[usize::from(*length)] += 1);
-        codes.number(&counts);
-        codes
+    /// Makes the codes of the symbols that are used these: each with its length.
+    pub(super) fn fix(&mut self, code: impl Fn(u16) -> (u16, u32)) {
+        for &symbol in &self.used[..self.count] {
+            let (code, length) = code(symbol);
+            self.packed[usize::from(symbol)] = pack(code, length);
+        }
     }
 
     /// Makes the codes that are best for symbols that come so often, none longer than `limit`
     /// bits. Returns how many bits all of them take.
     pub(super) fn build(&mut self, frequencies: &[u32; N], limit: usize) -> usize {
         self.count = 0;
-        for (symbol, frequency) in frequencies.iter().enumerate() {
-            // Behind the last one that is used: the next overwrites it.
-            self.used[self.count.min(N - 1)] = symbol as u16;
-            self.count += usize::from(*frequency > 0);
+        for (eight, frequencies) in frequencies.chunks(8).enumerate() {
+            if frequencies.iter().fold(0, |any, frequency| any | frequency) == 0 {
+                continue;
+            }
+            for (at, frequency) in frequencies.iter().enumerate() {
+                // Behind the last one that is used: the next overwrites it.
+                self.used[self.count.min(N - 1)] = (eight * 8 + at) as u16;
+                self.count += usize::from(*frequency > 0);
+            }
         }
         let mut order = [0; SYMBOLS];
         let order = sort(&self.used[..self.count], frequencies, &mut order);
@@ -70,7 +73,7 @@ impl<const N: usize> Codes<N> {
             let packed = &mut self.packed[usize::from(*symbol)];
             let length = *packed >> 16 & 15;
             let next = &mut next[length as usize];
-            *packed |= u32::from(next.reverse_bits().unbounded_shr(16 - length));
+            *packed = pack(*next, length);
             *next = next.wrapping_add(1);
         }
     }
@@ -87,6 +90,12 @@ impl<const N: usize> Codes<N> {
         let packed = self.packed.get(symbol).copied().unwrap_or_default();
         (u64::from(packed & 0xffff), packed >> 16)
     }
+}
+
+/// A code, its first bit the lowest, and its length.
+#[inline(always)]
+fn pack(code: u16, length: u32) -> u32 {
+    length << 16 | u32::from(code.reverse_bits().unbounded_shr(16 - length))
 }
 
 /// A symbol and how often it comes, in an order by the latter.
@@ -210,7 +219,13 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_1951_is_numbered_as_there() {
-        let codes = Codes::of([3, 3, 3, 3, 3, 2, 4, 4]);
+        let (mut codes, mut counts) = (Codes::<8>::new(), [0; LONGEST + 1]);
+        (codes.used, codes.count) = (std::array::from_fn(|symbol| symbol as u16), 8);
+        for (packed, length) in codes.packed.iter_mut().zip([3, 3, 3, 3, 3, 2, 4, 4]) {
+            *packed = pack(0, length);
+            counts[length as usize] += 1;
+        }
+        codes.number(&counts);
         let expected = [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111_u16];
         for (symbol, code) in expected.into_iter().enumerate() {
             let (bits, length) = codes.get(symbol);

@@ -112,27 +112,32 @@ impl<'l> Finder<'l> {
         self.data
     }
 
-    /// Notes that these bytes are `at`; the place before it in its chain.
     #[inline(always)]
-    fn note(&mut self, four: u32, at: usize) -> u32 {
-        let hash = four.wrapping_mul(0x9e37_79b1) >> (self.shift & 31);
-        let Some(last) = self.last.get_mut(hash as usize) else { return 0 };
-        let place = self.base.wrapping_add(at as u32);
+    fn hash(&self, four: u32) -> usize {
+        (four.wrapping_mul(0x9e37_79b1) >> (self.shift & 31)) as usize
+    }
+
+    /// Notes that these bytes are at this place; the place before it in its chain.
+    #[inline(always)]
+    fn note(&mut self, four: u32, place: u32) -> u32 {
+        let hash = self.hash(four);
+        let Some(last) = self.last.get_mut(hash) else { return 0 };
         let before = std::mem::replace(last, place);
         if let Some(back) = self.back.get_mut(place as usize & self.ring) {
             // 65,535 is farther than any window.
-            *back = place.wrapping_sub(before).min(0xffff) as u16;
+            *back = u16::try_from(place.wrapping_sub(before)).unwrap_or(u16::MAX);
         }
         before
     }
 
     /// Notes these places without looking for what is like them.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn pass(&mut self, from: usize, to: usize) {
         let Some(bytes) = self.data.get(from..self.data.len().min(to + 3)) else { return };
+        let first = self.base.wrapping_add(from as u32);
         for (at, four) in bytes.windows(4).enumerate() {
             let Some(four) = four.first_chunk() else { return };
-            self.note(u32::from_le_bytes(*four), from.wrapping_add(at));
+            self.note(u32::from_le_bytes(*four), first.wrapping_add(at as u32));
         }
     }
 
@@ -140,84 +145,106 @@ impl<'l> Finder<'l> {
     /// [`SHORTEST_MATCH`]; of those as long the nearest.
     #[inline(always)]
     pub(super) fn find(&mut self, at: usize, over: usize, search: Search) -> Match {
-        let Some(begin) = four(self.data, at) else { return Match::default() };
-        let place = self.note(begin, at);
+        let Some(begin) = four(self.data, at as u32) else { return Match::default() };
         let here = self.base.wrapping_add(at as u32);
-        let lowest = self.base.max(here.saturating_sub(self.window));
+        let mut place = self.note(begin, here);
+        let mut lowest = self.base.max(here.saturating_sub(self.window));
+        // Of a match that must be long the last four bytes are looked for: they are rarer. One that
+        // is nearer than `ahead` is missed: data that is so regular had a longer one before.
+        let ahead = (over as u32).saturating_sub(SHORTEST_MATCH as u32 - 1);
+        if ahead > 0 {
+            let Some(end) = four(self.data, (at as u32).wrapping_add(ahead)) else {
+                return Match::default();
+            };
+            place = self.last.get(self.hash(end)).copied().unwrap_or_default();
+            lowest = lowest.wrapping_add(ahead);
+        }
         if place < lowest {
             return Match::default();
         }
-        self.follow(at, place, lowest, over.max(SHORTEST_MATCH - 1), search)
+        self.follow(at, place, lowest, ahead, search)
     }
 
-    /// Goes along a chain from `place` down to the `lowest`.
+    /// Goes along a chain from `place` down to the `lowest`, which are `ahead` of where matches
+    /// begin.
     #[inline(never)]
-    fn follow(
-        &self,
-        at: usize,
-        mut place: u32,
-        lowest: u32,
-        mut len: usize,
-        search: Search,
-    ) -> Match {
-        let data = self.data;
-        let room = data.len().wrapping_sub(at).min(LONGEST_MATCH);
-        let mut distance = 0;
-        // Longer matches have the byte behind the longest so far, and those before it.
-        let mut skip = len.wrapping_sub(3);
-        let Some(mut end) = four(data, at.wrapping_add(skip)) else { return Match::default() };
-        for _ in 0..search.depth {
-            #[cfg(test)]
-            STEPS.set(STEPS.get() + 1);
-            let other = place.wrapping_sub(self.base) as usize;
-            if four(data, other.wrapping_add(skip)) == Some(end) {
-                let found = same(data, other, at, room);
-                if found > len {
-                    (len, distance) = (found, at.wrapping_sub(other));
-                    skip = len.wrapping_sub(3);
-                    let Some(next) = four(data, at.wrapping_add(skip)) else { break };
-                    end = next;
-                    if len >= search.enough {
-                        break;
+    fn follow(&self, at: usize, place: u32, lowest: u32, ahead: u32, search: Search) -> Match {
+        // The window, in which places are told by how far they are above the lowest.
+        let start = lowest.wrapping_sub(ahead).wrapping_sub(self.base);
+        let Some(data) = self.data.get(start as usize..) else { return Match::default() };
+        let at = (at as u32).wrapping_sub(start);
+        let mut above = place.wrapping_sub(lowest);
+        let (mut left, mut distance) = (search.depth, 0);
+        let mut len = ahead as usize + SHORTEST_MATCH - 1;
+        let before = |above: u32| {
+            let back = self.back.get(above.wrapping_add(lowest) as usize & self.ring)?;
+            above.checked_sub(u32::from(*back))
+        };
+        // At first matches begin with these; longer ones have the byte behind the longest so far,
+        // and those before it.
+        let mut behind = data;
+        while let Some(end) = four(behind, at) {
+            let found = loop {
+                #[cfg(test)]
+                STEPS.set(STEPS.get() + 1);
+                if four(behind, above) == Some(end) {
+                    let found = same(data, above, at);
+                    if found > len {
+                        break found;
                     }
                 }
-            }
-            let Some(back) = self.back.get(place as usize & self.ring) else { break };
-            let Some(before) = place.checked_sub(u32::from(*back)) else { break };
-            if before < lowest {
+                left = left.wrapping_sub(1);
+                let Some(next) = before(above) else { break 0 };
+                if left == 0 {
+                    break 0;
+                }
+                above = next;
+            };
+            if found == 0 {
                 break;
             }
-            place = before;
+            (len, distance) = (found, at.wrapping_sub(above) as usize);
+            left = left.wrapping_sub(1);
+            let (Some(next), Some(longer)) = (before(above), data.get(len.wrapping_sub(3)..))
+            else {
+                break;
+            };
+            if left == 0 || len >= search.enough {
+                break;
+            }
+            (above, behind) = (next, longer);
         }
         if distance > 0 { Match { len, distance } } else { Match::default() }
     }
 }
 
+/// Four bytes of the data. From a `u32` on, so that their end needs no check of its own.
 #[inline(always)]
-fn four(data: &[u8], at: usize) -> Option<u32> {
-    data.get(at..)?.first_chunk().map(|four| u32::from_le_bytes(*four))
+fn four(data: &[u8], at: u32) -> Option<u32> {
+    let at = at as usize;
+    data.get(at..at.wrapping_add(4))?.first_chunk().map(|four| u32::from_le_bytes(*four))
 }
 
-/// How many bytes are the same from `one` and from `two` on, up to `most`.
-#[inline(always)]
-fn same(data: &[u8], one: usize, two: usize, most: usize) -> usize {
-    let Some((mut one, mut two)) = data.get(one..).zip(data.get(two..)) else { return 0 };
+/// How many bytes are the same from `one` and from `two` on, which is behind it, up to
+/// [`LONGEST_MATCH`].
+#[inline(never)]
+fn same(data: &[u8], one: u32, two: u32) -> usize {
+    let Some((one, two)) = data.get(one as usize..).zip(data.get(two as usize..)) else { return 0 };
+    let two = &two[..two.len().min(LONGEST_MATCH)];
     let mut len = 0_usize;
-    while let Some(((ones, one_rest), (twos, two_rest))) =
-        one.split_first_chunk().zip(two.split_first_chunk())
-    {
+    for (ones, twos) in one.as_chunks::<8>().0.iter().zip(two.as_chunks::<8>().0) {
         let differ = u64::from_le_bytes(*ones) ^ u64::from_le_bytes(*twos);
         if differ != 0 {
-            return len.wrapping_add((differ.trailing_zeros() >> 3) as usize).min(most);
+            return len.wrapping_add((differ.trailing_zeros() >> 3) as usize);
         }
         len = len.wrapping_add(8);
-        if len >= most {
-            return most;
-        }
-        (one, two) = (one_rest, two_rest);
     }
-    let rest = one.iter().zip(two).take_while(|(a, b)| a == b).count();
-    len.wrapping_add(rest).min(most)
+    while let (Some(a), Some(b)) = (one.get(len), two.get(len))
+        && a == b
+    {
+        len = len.wrapping_add(1);
+    }
+    len
 }
 
 #[cfg(test)]
