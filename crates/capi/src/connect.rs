@@ -16,7 +16,7 @@ use sockeye::tls::ClientTls;
 use sockeye::{Connect, Proxy};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::null_mut;
 use std::rc::Rc;
@@ -212,8 +212,7 @@ fn bare(address: &str) -> &str {
 
 /// Connects to the first address of a name that lets us.
 fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
-    let found = (bare(address), port)
-        .to_socket_addrs()
+    let found = sockeye::look_up(bare(address), port)
         .map_err(|error| format!("Unable to get host name from {address}: {error}"))?;
     let deadline = Instant::now() + PATIENCE;
     let mut last = None;

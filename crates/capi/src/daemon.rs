@@ -50,7 +50,8 @@ fn daemonize(path: &CStr) -> io::Result<()> {
                 Some(pid) => eprintln!("Daemon already running from pid {pid}"),
                 None => eprintln!("Daemon already running: {error}"),
             }
-            std::process::exit(1);
+            // SAFETY: it has no preconditions.
+            unsafe { libc::exit(1) };
         }
         Err(error) => return Err(error),
     };

@@ -5,7 +5,6 @@ use crate::slots::ConnId;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 /// Look-ups at a time; more wait their turn, each under its connection's deadline.
 const THREADS: usize = 4;
@@ -63,9 +62,8 @@ impl Resolver {
     pub(crate) fn look_up(&mut self, id: ConnId, host: &str, port: u16) -> io::Result<()> {
         if self.threads < THREADS {
             let (desk, inbox) = (Arc::clone(&self.desk), Arc::clone(&self.inbox));
-            let thread = thread::Builder::new().name("sockeye-resolver".into());
-            match thread.spawn(move || answer(&desk, &inbox)) {
-                Ok(_) => self.threads += 1,
+            match sockeye_sys::spawn(c"sockeye-resolver", move || answer(&desk, &inbox)) {
+                Ok(()) => self.threads += 1,
                 Err(error) if self.threads == 0 => return Err(error),
                 Err(_) => {} // those that run will do
             }

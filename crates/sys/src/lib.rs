@@ -46,6 +46,7 @@ mod poller;
 mod resolve;
 mod service;
 mod socket;
+mod thread;
 mod wake;
 
 pub use attention::Attention;
@@ -64,4 +65,5 @@ pub use socket::{
     send, send_vectored, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking,
     set_user_timeout, shutdown_write, take_error,
 };
+pub use thread::spawn;
 pub use wake::Waker;

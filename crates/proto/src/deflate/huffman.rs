@@ -132,8 +132,23 @@ fn sort<'o>(used: &[u16], frequencies: &[u32], order: &'o mut [u32; SYMBOLS]) ->
         order[usize::from(*at)] = node(frequency, symbol);
         *at += 1;
     }
-    order[frequent..used.len()].sort_unstable();
+    sort_few(&mut order[frequent..used.len()]);
     &order[..used.len()]
+}
+
+/// Sorts what is not much (D. L. Shell, 1959, with M. Ciura's gaps): the sort of std, which is for
+/// anything, has more code than all of this module.
+fn sort_few(few: &mut [u32]) {
+    for gap in [57, 23, 10, 4, 1] {
+        for at in gap..few.len() {
+            let (value, mut to) = (few[at], at);
+            while to >= gap && few[to - gap] > value {
+                few[to] = few[to - gap];
+                to -= gap;
+            }
+            few[to] = value;
+        }
+    }
 }
 
 /// How many codes of each length symbols get whose nodes are in this order.
