@@ -11,7 +11,7 @@ use crate::state::{Core, State};
 use crate::transport::SendError;
 use crate::wheel::Deadline;
 use sockeye_proto::handshake::Refusal;
-use sockeye_proto::http::{ResponseFraming, write_response_head};
+use sockeye_proto::http::{ResponseFraming, date, write_response_head};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) trait HttpService {
@@ -174,10 +174,10 @@ impl State {
 
     /// The `Date` header's value, put together once a second.
     pub(crate) fn date(&mut self) -> String {
-        let now = SystemTime::now();
-        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let second = now.map_or(0, |since| since.as_secs());
         if self.date.0 != second {
-            self.date = (second, httpdate::fmt_http_date(now));
+            self.date = (second, date(second));
         }
         self.date.1.clone()
     }

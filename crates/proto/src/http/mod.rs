@@ -8,6 +8,7 @@
 //! [`write_response_head`] answers.
 
 mod body;
+mod date;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
@@ -21,6 +22,7 @@ pub use body::{
     BodyError, BodyEvent, BodyReader, Framing, MAX_CHUNK_EXTENSION, MAX_CHUNK_EXTENSIONS,
     TRAILER_LIMITS,
 };
+pub use date::{date, parse_date};
 pub use error::HeadError;
 pub use head::{RequestHead, ResponseHead, Version};
 pub use headers::{Header, Headers, ListItems};

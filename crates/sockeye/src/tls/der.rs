@@ -175,7 +175,7 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 pub(crate) fn fuzz(data: &[u8]) {
     if let Some(parts) = Parts::of(data) {
         assert!(parts.signed.len() + parts.signature.len() < data.len());
-        let _ = httpdate::fmt_http_date(parts.not_after.min(UNIX_EPOCH + Duration::from_secs(9)));
+        let _ = super::hint::date(parts.not_after);
     }
     assert!(!name(data).chars().any(char::is_control));
     let _ = common_name(data);

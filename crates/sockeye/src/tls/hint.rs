@@ -41,7 +41,6 @@ pub(crate) fn take() -> Seen {
 
 /// A date for people.
 pub(crate) fn date(time: SystemTime) -> String {
-    // What has more than four digits for its year cannot be written this way.
-    let last = std::time::UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
-    httpdate::fmt_http_date(time.min(last))
+    let since = time.duration_since(std::time::UNIX_EPOCH);
+    sockeye_proto::http::date(since.map_or(0, |since| since.as_secs()))
 }
