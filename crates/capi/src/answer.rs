@@ -118,7 +118,8 @@ export! {
             "HTTP/1.0 {code} {phrase}\r\nServer: libwebsockets\r\nContent-Type: text/html\r\n\
              Content-Length: {len}\r\n\r\n{page}"
         );
-        let answer = [head.as_bytes(), more].concat();
+        let mut answer = Vec::from(head);
+        answer.extend_from_slice(more);
         let sent = ctx.send_raw(conn, &answer);
         ctx.drain();
         if sent.is_ok() { 0 } else { -1 }

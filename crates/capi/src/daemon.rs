@@ -3,7 +3,8 @@
 use crate::panic::export;
 use sockeye::{Daemon, Daemonize, LockFile};
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
@@ -17,12 +18,20 @@ static DAEMON: Mutex<Option<Daemon>> = Mutex::new(None);
 /// The path of the lock file, for the signal handler. Never freed.
 static LOCK: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
 
+/// Writes a line to stderr, which is where programs of the time have it. Less than `eprintln!`,
+/// which lets tests capture what it writes.
+macro_rules! tell {
+    ($($what:tt)*) => {
+        to_stderr(format!($($what)*).into())
+    };
+}
+
 export! {
     /// Goes on in the background; returns 0 there. The calling process ends with status 0 once
     /// that has begun, and with 1 if another daemon runs.
     fn lws_daemonize(lock_path: *const c_char) -> c_int {
         if lock_path.is_null() {
-            eprintln!("lws_daemonize: a path for the lock file is needed, NULL was given");
+            tell!("lws_daemonize: a path for the lock file is needed, NULL was given");
             return 1;
         }
         // SAFETY: not NULL, and the caller says that it is a string.
@@ -34,7 +43,7 @@ export! {
         match daemonize(path) {
             Ok(()) => 0,
             Err(error) => {
-                eprintln!("{error}");
+                tell!("{error}");
                 1
             }
         }
@@ -42,13 +51,13 @@ export! {
 }
 
 fn daemonize(path: &CStr) -> io::Result<()> {
-    let path = std::path::absolute(Path::new(OsStr::from_bytes(path.to_bytes())))?;
+    let path = sockeye::absolute(Path::new(OsStr::from_bytes(path.to_bytes())))?;
     let lock = match acquire(&path) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
             match holder(&path) {
-                Some(pid) => eprintln!("Daemon already running from pid {pid}"),
-                None => eprintln!("Daemon already running: {error}"),
+                Some(pid) => tell!("Daemon already running from pid {pid}"),
+                None => tell!("Daemon already running: {error}"),
             }
             // SAFETY: it has no preconditions.
             unsafe { libc::exit(1) };
@@ -56,14 +65,13 @@ fn daemonize(path: &CStr) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     if let Some(pid) = lock.left_by() {
-        eprintln!("Removing stale lock file {} from dead pid {pid}", path.display());
+        tell!("Removing stale lock file {} from dead pid {pid}", path.display());
     }
     let mut daemon = Daemonize::new(lock).start()?;
-    if let Ok(name) = CString::new(path.as_os_str().as_bytes()) {
-        LOCK.store(name.into_raw(), Ordering::SeqCst);
-    }
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    end_with_digit(&name);
+    LOCK.store(name.into_raw(), Ordering::SeqCst);
     settle();
-    end_with_digit(&path);
     daemon.ready()?;
     *DAEMON.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon);
     Ok(())
@@ -83,14 +91,23 @@ fn acquire(path: &Path) -> io::Result<LockFile> {
 
 /// Takes the line's end from the lock file: here it holds the number and nothing else. If that
 /// cannot be done there is one more byte, which no reader minds.
-fn end_with_digit(path: &Path) {
-    let digits = std::process::id().to_string().len() as u64;
-    let _ = std::fs::File::options().write(true).open(path).and_then(|file| file.set_len(digits));
+fn end_with_digit(path: &CStr) {
+    let digits = std::process::id().to_string().len();
+    // SAFETY: the path ends with a NUL.
+    unsafe { libc::truncate(path.as_ptr(), digits as libc::off_t) };
 }
 
 /// The number that a held lock file holds.
 fn holder(path: &Path) -> Option<u32> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    let mut text = [0; 16];
+    let len = File::open(path).and_then(|mut file| file.read(&mut text)).ok()?;
+    str::from_utf8(&text[..len]).ok()?.trim().parse().ok()
+}
+
+fn to_stderr(mut line: Vec<u8>) {
+    line.push(b'\n');
+    // One write, so that lines stay whole. If it fails there is nowhere to say so.
+    let _ = io::stderr().write_all(&line);
 }
 
 /// What the manual says of a daemon besides: signals, umask, directory.

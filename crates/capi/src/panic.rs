@@ -47,7 +47,7 @@ mod taken {
 
     fn stop(what: std::fmt::Arguments<'_>) -> ! {
         // If it fails there is nowhere to say so.
-        let _ = writeln!(std::io::stderr(), "libwebsockets: {what}");
+        let _ = std::io::stderr().write_all(format!("libwebsockets: {what}\n").as_bytes());
         std::process::abort()
     }
 

@@ -110,8 +110,12 @@ impl Head {
     /// All values of a header, with a space between.
     fn header(&self, name: &[u8]) -> Vec<u8> {
         let same = |(of, _): &&(String, Vec<u8>)| of.as_bytes().eq_ignore_ascii_case(name);
-        let values: Vec<&[u8]> = self.headers.iter().filter(same).map(|(_, v)| &**v).collect();
-        values.join(&b' ')
+        let mut all = Vec::new();
+        for (i, (_, value)) in self.headers.iter().filter(same).enumerate() {
+            all.extend_from_slice(if i == 0 { b"" } else { b" " });
+            all.extend_from_slice(value);
+        }
+        all
     }
 }
 

@@ -43,7 +43,7 @@ impl Listen {
     pub fn at(address: impl Into<Address>) -> Self {
         let mut address = address.into();
         if let Address::Path(path) = &mut address
-            && let Ok(absolute) = std::path::absolute(&path)
+            && let Ok(absolute) = sockeye_sys::absolute(path)
         {
             *path = absolute;
         }

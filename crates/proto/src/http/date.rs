@@ -74,11 +74,15 @@ fn number(digits: &str) -> Option<u64> {
 /// How many days a month has, where January is 0.
 fn length(year: u64, month: u64) -> u64 {
     match month {
-        1 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        1 if is_leap(year) => 29,
         1 => 28,
         3 | 5 | 8 | 10 => 30,
         _ => 31,
     }
+}
+
+fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 /// From 1970 to a day.

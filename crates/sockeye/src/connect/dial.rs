@@ -394,8 +394,12 @@ impl State {
 
 /// Addresses in a line.
 fn listed(addresses: &VecDeque<Address>) -> String {
-    let all: Vec<String> = addresses.iter().map(Address::to_string).collect();
-    all.join(", ")
+    let mut line = String::new();
+    for address in addresses {
+        let comma = if line.is_empty() { "" } else { ", " };
+        line += &format!("{comma}{address}");
+    }
+    line
 }
 
 impl Dial {

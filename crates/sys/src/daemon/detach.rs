@@ -150,7 +150,7 @@ fn await_daemon(link: &OwnedFd, middle: Option<Pid>, patience: Duration) -> ! {
         Err(why) => {
             let program = std::env::args_os().next().unwrap_or_default();
             let name = Path::new(&program).file_name().and_then(OsStr::to_str).unwrap_or("daemon");
-            let _ = writeln!(io::stderr(), "{name}: {why}");
+            let _ = io::stderr().write_all(format!("{name}: {why}\n").as_bytes());
             end(1)
         }
     }

@@ -13,6 +13,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::above_standard;
 use super::forks::forks;
+use crate::absolute;
 use crate::error::{context, retry};
 
 /// A pid in decimal and a newline fit in here; a file that holds more is no lock file.
@@ -56,7 +57,7 @@ impl LockFile {
     }
 
     fn open(path: &Path) -> io::Result<Self> {
-        let path = std::path::absolute(path)?;
+        let path = absolute(path)?;
         for _ in 0..TRIES {
             let file = open_or_make(&path)?;
             let found = fstat(&file)?;

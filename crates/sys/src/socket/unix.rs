@@ -15,6 +15,7 @@ use rustix::net::{AddressFamily, bind};
 use super::address::Address;
 use super::descriptor::stream_socket;
 use super::listen::ListenOptions;
+use crate::absolute;
 use crate::daemon::forks;
 use crate::error::context;
 use crate::fault::{self, Call};
@@ -82,7 +83,7 @@ fn at_path(
     file: &SocketFileOptions,
     options: &ListenOptions,
 ) -> io::Result<(OwnedFd, SocketFile)> {
-    let path = std::path::absolute(path)?;
+    let path = absolute(path)?;
     let address = Address::Path(path.clone());
     // One at a time, from the look at what is there to the moment others see somebody listen.
     let turn = take_turn(&path);
