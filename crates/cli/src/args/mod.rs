@@ -43,7 +43,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
-`sockeye help COMMAND` tells all about one command.
+`sockeye help COMMAND` tells all about one command;
+`sockeye man DIRECTORY` writes it all as manual pages.
 
 Examples:
   sockeye serve                                  a page to draw on, at http://127.0.0.1:7681/

@@ -76,6 +76,14 @@ fn an_argument_that_is_no_text_is_one_line_too() {
 }
 
 #[test]
+fn the_help_tells_where_more_is_to_be_had() {
+    let (_, help, _) = run(&["--help"]);
+    for command in ["help", "man"] {
+        assert!(help.contains(&format!("`sockeye {command} ")), "{command}: {help}");
+    }
+}
+
+#[test]
 fn without_a_command_there_is_help_on_stderr_with_status_2() {
     let (status, stdout, stderr) = run(&[]);
     assert_eq!((status, &*stdout), (Some(2), ""));

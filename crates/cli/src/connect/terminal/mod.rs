@@ -6,7 +6,8 @@
 //!
 //! When the screen gets another width, terminals break lines anew by themselves: nothing is drawn
 //! then, which could only get in their way, but from where things stand now it is known how to
-//! erase them.
+//! erase them. Rows that a screen grown too small for the line has scrolled away stay where nothing
+//! reaches them.
 
 mod editor;
 mod history;
