@@ -16,7 +16,7 @@ use sockeye::tls::ClientTls;
 use sockeye::{Connect, Proxy};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::null_mut;
 use std::rc::Rc;
@@ -212,7 +212,7 @@ fn bare(address: &str) -> &str {
 
 /// Connects to the first address of a name that lets us.
 fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
-    let found = sockeye::look_up(bare(address), port)
+    let found = look_up(bare(address), port)
         .map_err(|error| format!("Unable to get host name from {address}: {error}"))?;
     let deadline = Instant::now() + PATIENCE;
     let mut last = None;
@@ -224,6 +224,14 @@ fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
         }
     }
     Err(last.unwrap_or_else(|| format!("{address} has no address")))
+}
+
+/// The addresses of a name, or that which one stands for itself.
+fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    match name.parse::<IpAddr>() {
+        Ok(ip) => Ok(vec![(ip, port).into()]),
+        Err(_) => sockeye::look_up_within(name, port, PATIENCE),
+    }
 }
 
 /// Asks a proxy for a tunnel; takes nothing of what comes after its answer.

@@ -118,6 +118,8 @@ pub use permit::Permit;
 pub use place::Listen;
 pub use poll::Change;
 pub use protocol::Protocol;
+#[doc(hidden)] // the C library's too
+pub use resolve::look_up_within;
 pub use slots::ConnId;
 pub use state::ProtocolId;
 pub use transport::SendError;
@@ -126,11 +128,11 @@ pub use sockeye_proto::handshake::OriginPolicy;
 pub use sockeye_proto::http::{BadHeader, Header, Headers};
 pub use sockeye_proto::proxy::{BadProxy, BadTunnel, Proxy, ProxyKind, TunnelError};
 pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
+#[doc(hidden)] // the C library's
+pub use sockeye_sys::absolute;
 pub use sockeye_sys::{
     Address, BadAddress, Credentials, Identity, Interest, LockFile, Readiness, TcpKeepalive,
 };
-#[doc(hidden)] // the C library's
-pub use sockeye_sys::{absolute, look_up};
 pub use sockeye_sys::{group_id, peer_credentials, user_id};
 
 /// What the README shows compiles.
