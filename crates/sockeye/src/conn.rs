@@ -88,7 +88,7 @@ impl Ws {
     pub(crate) fn new(agreed: Option<DeflateAgreed>) -> Self {
         let reader = agreed.as_ref().map_or_else(Reader::new, Reader::with_deflate);
         let deflation = match agreed {
-            None | Some(DeflateAgreed { window_bits: 0, .. }) => Deflation::Off,
+            None => Deflation::Off,
             Some(DeflateAgreed { window_bits, context_takeover: true, .. }) => {
                 Deflation::Own { window_bits, history: None }
             }

@@ -13,9 +13,9 @@ pub(crate) struct DeflateArgs {
     /// messages become smaller, and each connection needs some 50 KiB
     #[arg(long, conflicts_with = "no_deflate")]
     context_takeover: bool,
-    /// Compress what is sent with a window of 2^BITS bytes, 9 to 15
+    /// Compress what is sent with a window of 2^BITS bytes, 8 to 15
     #[arg(long, default_value_t = DeflateOptions::default().window_bits, value_name = "BITS",
-          conflicts_with = "no_deflate", value_parser = number(9..=15_u8))]
+          conflicts_with = "no_deflate", value_parser = number(8..=15_u8))]
     window_bits: u8,
     /// Compress with so much memory, 1 to 9; less is faster and compresses less
     #[arg(long, default_value_t = DeflateOptions::default().memory_level, value_name = "LEVEL",

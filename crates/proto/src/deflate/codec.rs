@@ -12,9 +12,9 @@ pub struct Deflater {
 }
 
 impl Deflater {
-    /// A compressor of this window, 9 to 15 bits; others are brought into that range.
+    /// A compressor of this window, 8 to 15 bits; others are brought into that range.
     pub fn new(options: &DeflateOptions, window_bits: u8) -> Self {
-        let window_bits = window_bits.clamp(9, 15);
+        let window_bits = window_bits.clamp(8, 15);
         Self { encoder: Encoder::new(options), window_bits, history: History::new() }
     }
 
@@ -95,7 +95,7 @@ impl Deflaters {
             self.out = Vec::new();
         }
         let before = history.as_ref().map_or(&[][..], |history| &history.bytes);
-        let window_bits = window_bits.clamp(9, 15);
+        let window_bits = window_bits.clamp(8, 15);
         let len = self.encoder.compress(before, payload, window_bits, &mut self.out);
         // What has not become shorter need not be sent: nobody remembers it.
         if len >= payload.len() && self.options.threshold > 0 {
@@ -117,7 +117,7 @@ mod tests {
     fn what_is_compressed_inflates_with_and_without_context() {
         let options = DeflateOptions { threshold: 1, ..DeflateOptions::default() };
         let mut shared = Deflaters::new(&options);
-        for bits in 9..=15 {
+        for bits in 8..=15 {
             let mut history = History::new();
             let mut kept = Inflater::new();
             for len in [1, 2, 100, 5000, 70_000, 300_000] {

@@ -29,7 +29,7 @@ pub struct DeflateOptions {
     /// Memory for compressing, 1 to 9: hashes of 7 bits more, and blocks of 64 literals and matches
     /// times 2 to the power of it.
     pub memory_level: u8,
-    /// Window of what this end sends: 2^9 to 2^15 bytes, here 9 to 15.
+    /// Window of what this end sends: 2^8 to 2^15 bytes, here 8 to 15.
     pub window_bits: u8,
     /// Let messages sent refer to those before them: better compression, and a
     /// [`history`](Self::history) for each connection.
@@ -39,7 +39,8 @@ pub struct DeflateOptions {
     /// connection, and looked through once more for each message. 2048 by default: of 1 KiB of
     /// JSON it makes 256 bytes, without it 350, with all of a full window 249.
     pub history: usize,
-    /// The window asked of the peer, 9 to 15.
+    /// The window asked of the peer, 8 to 15. Not every peer can do 8, which takes nothing from
+    /// this end: any window is understood.
     pub peer_window_bits: u8,
     /// Let the peer keep its window between messages: an inflater for each connection.
     pub peer_context_takeover: bool,
@@ -68,7 +69,7 @@ impl Default for DeflateOptions {
 /// largest is always understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateAgreed {
-    /// Window of what this end sends, 9 to 15; 0: this end must not compress.
+    /// Window of what this end sends, 8 to 15.
     pub window_bits: u8,
     /// This end keeps its window between messages.
     pub context_takeover: bool,
@@ -109,9 +110,9 @@ impl DeflateOptions {
         Self {
             level: self.level.clamp(1, 9),
             memory_level: self.memory_level.clamp(1, 9),
-            window_bits: self.window_bits.clamp(9, 15),
-            peer_window_bits: self.peer_window_bits.clamp(9, 15),
-            history: self.history.min(1 << self.window_bits.clamp(9, 15)),
+            window_bits: self.window_bits.clamp(8, 15),
+            peer_window_bits: self.peer_window_bits.clamp(8, 15),
+            history: self.history.min(1 << self.window_bits.clamp(8, 15)),
             ..self.clone()
         }
     }
@@ -119,8 +120,7 @@ impl DeflateOptions {
     /// Server: takes the first offer it can, and says what to answer. `offers` are the elements
     /// of `Sec-WebSocket-Extensions` in the client's order.
     ///
-    /// An offer with an unknown, repeated or malformed parameter is declined, as is a window of
-    /// 2^8 for what we send.
+    /// An offer with an unknown, repeated or malformed parameter is declined.
     pub fn accept<'o>(
         &self,
         offers: impl IntoIterator<Item = &'o str>,
@@ -128,9 +128,6 @@ impl DeflateOptions {
         offers.into_iter().find_map(|offer| {
             let offer = Parameters::parse(offer, true)?;
             let window_bits = offer.server_max_window_bits.unwrap_or(15).min(self.window_bits);
-            if window_bits < 9 {
-                return None;
-            }
             let agreed = DeflateAgreed {
                 window_bits,
                 context_takeover: self.context_takeover && !offer.server_no_context_takeover,
@@ -187,10 +184,8 @@ impl DeflateOptions {
         if !self.peer_context_takeover && !given.server_no_context_takeover {
             return Err(bad());
         }
-        let most = given.client_max_window_bits.flatten().unwrap_or(15).min(self.window_bits);
         Ok(DeflateAgreed {
-            // A window of 2^8 is not worth it; not to compress at all is always allowed.
-            window_bits: if most < 9 { 0 } else { most },
+            window_bits: given.client_max_window_bits.flatten().unwrap_or(15).min(self.window_bits),
             context_takeover: self.context_takeover && !given.client_no_context_takeover,
             peer_context_takeover: !given.server_no_context_takeover,
         })
@@ -283,14 +278,17 @@ mod tests {
         for bits in 0..=300 {
             let offer = format!("permessage-deflate; server_max_window_bits={bits}");
             let accepted = takeover().accept([offer.as_str()]);
-            assert_eq!(accepted.is_some(), (9..=15).contains(&bits), "{offer}");
+            let answered = accepted.map(|(agreed, answer)| {
+                assert_eq!(answer, offer);
+                i32::from(agreed.window_bits)
+            });
+            assert_eq!(answered, (8..=15).contains(&bits).then_some(bits), "{offer}");
             let offer = format!("permessage-deflate; client_max_window_bits={bits}");
             assert_eq!(takeover().accept([offer.as_str()]).is_some(), (8..=15).contains(&bits));
             let answer = format!("permessage-deflate; client_max_window_bits={bits}");
             let checked = takeover().check(&answer).map(|agreed| i32::from(agreed.window_bits));
             match bits {
-                8 => assert_eq!(checked, Ok(0)),
-                9..=15 => assert_eq!(checked, Ok(bits)),
+                8..=15 => assert_eq!(checked, Ok(bits)),
                 _ => assert!(checked.is_err(), "{answer}"),
             }
         }

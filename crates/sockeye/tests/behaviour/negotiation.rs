@@ -2,13 +2,14 @@
 //! And messages that go out in parts.
 
 use crate::play::{Play, Stream, Trace};
-use crate::world::{World, in_every_mode};
+use crate::world::{Mode, World, in_every_mode};
 use sockeye::{
-    Action, ConnId, Context, DeflateOptions, Key, MessageKind, Reject, SendError, Shared,
+    Action, ConnId, Connect, Context, DeflateOptions, Key, MessageKind, Reject, SendError, Shared,
 };
 use sockeye_proto::{Deflater, Event, FrameHeader, Inflaters, RSV1, Reader, Role, Rules};
 use sockeye_testkit::{Frame, Opcode, Peer, upgrade_request};
 use std::cell::{Cell, RefCell};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ fn headers_that_would_break_the_answer_cannot_be_added() {
         }
         hello.add_header("Set-Cookie", "a=b").map_err(|_| Reject::new(500, "no cookie"))
     });
-    let world = World::new(crate::world::Mode::BuiltIn, Context::builder().protocol(play));
+    let world = World::new(Mode::BuiltIn, Context::builder().protocol(play));
     let head = world.peer().upgrade("/", &[]);
     assert_eq!(head.header("Set-Cookie"), Some("a=b"));
     assert_eq!(head.header("X-Injected"), None);
@@ -99,7 +100,7 @@ fn a_trusted_proxy_says_which_host_the_browser_asked_for() {
         if trusted {
             builder = builder.trusted_proxies(["127.0.0.1".parse().expect("an address")]);
         }
-        let world = World::new(crate::world::Mode::BuiltIn, builder);
+        let world = World::new(Mode::BuiltIn, builder);
         let mut peer = world.peer();
         peer.send(upgrade_request("/", &[&[("Origin", origin)], headers].concat()));
         peer.expect_head().status()
@@ -160,11 +161,15 @@ fn deflating(world: &Rc<World>, offer: &str) -> (Peer, String) {
 const LONG: &str = "compress me, compress me, compress me, compress me, compress me, compress me, \
                     compress me, compress me, compress me, compress me, compress me, compress me";
 
+/// A message as a client sends it compressed, with the largest window.
 fn compressed(message: &str) -> Vec<u8> {
+    compressed_with(Some([5, 6, 7, 8]), message)
+}
+
+fn compressed_with(mask: Option<[u8; 4]>, message: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut deflater = Deflater::new(&DeflateOptions::default(), 15);
     let len = deflater.compress(message.as_bytes(), &mut out);
-    let mask = Some([5, 6, 7, 8]);
     let header = FrameHeader { fin: true, reserved: RSV1, opcode: Opcode::Text, mask, len: 0 };
     let mut frame = Vec::new();
     sockeye_proto::push_frame(&mut frame, header, &out[..len]);
@@ -173,17 +178,25 @@ fn compressed(message: &str) -> Vec<u8> {
 
 /// The next message, inflated, and how long it was on the wire.
 fn expect_inflated(peer: &mut Peer) -> (String, usize) {
-    let head = peer.expect_bytes(2);
-    assert_eq!(head[0], 0xc1, "a compressed text frame");
-    let mut frame = head.clone();
-    frame.extend(peer.expect_bytes(usize::from(head[1])));
+    let mut frame = peer.expect_bytes(2);
+    assert_eq!(frame[0], 0xc1, "a compressed text frame");
+    let len = match frame[1] & 0x7f {
+        126 => {
+            let len = peer.expect_bytes(2);
+            frame.extend(&len);
+            usize::from(u16::from_be_bytes([len[0], len[1]]))
+        }
+        len => usize::from(len),
+    };
+    let (role, mask) = if frame[1] < 0x80 { (Role::Client, 0) } else { (Role::Server, 4) };
+    frame.extend(peer.expect_bytes(mask + len));
     let agreed = sockeye_proto::DeflateAgreed {
         window_bits: 15,
         context_takeover: false,
         peer_context_takeover: false,
     };
     let mut reader = Reader::with_deflate(&agreed);
-    let (rules, wire) = (Rules::new(Role::Client), frame.len());
+    let (rules, wire) = (Rules::new(role), frame.len());
     match reader.next(&rules, &mut Inflaters::new(), &mut &mut frame[..]) {
         Ok(Event::Message { payload, .. }) => {
             (String::from_utf8(payload.to_vec()).expect("text"), wire)
@@ -234,15 +247,71 @@ fn a_shared_message_is_compressed_for_those_who_take_it_so() {
     });
 }
 
+/// So many digits without order, twice.
+fn twice(digits: usize) -> String {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'0' + (state >> 16) as u8 % 10)
+    };
+    std::iter::repeat_with(next).take(digits).collect::<String>().repeat(2)
+}
+
+/// What is echoed to this peer refers 256 bytes back, and no farther.
+fn expect_window_of_256(peer: &mut Peer, mask: Option<[u8; 4]>) {
+    for (digits, reaches) in [(255, true), (256, true), (257, false)] {
+        let message = twice(digits);
+        peer.send(compressed_with(mask, &message));
+        let (echoed, wire) = expect_inflated(peer);
+        assert_eq!(echoed, message);
+        assert_eq!(wire < 160, reaches, "{digits} digits twice: {wire} bytes");
+    }
+}
+
+#[test]
+fn a_server_keeps_to_a_window_of_256_bytes() {
+    in_every_mode(|mode| {
+        let world = World::new(mode, Context::builder().protocol(Play::new(&Trace::default())));
+        let offer = "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8";
+        let (mut peer, agreed) = deflating(&world, offer);
+        let rest = "server_no_context_takeover; client_no_context_takeover";
+        assert_eq!(agreed, format!("permessage-deflate; {rest}; server_max_window_bits=8"));
+        expect_window_of_256(&mut peer, Some([5, 6, 7, 8]));
+    });
+}
+
+#[test]
+fn a_client_keeps_to_a_window_of_256_bytes() {
+    let rest = "server_no_context_takeover; client_no_context_takeover";
+    for (window_bits, asked) in [(15, "client_max_window_bits"), (8, "client_max_window_bits=8")] {
+        let options = DeflateOptions { window_bits, peer_window_bits: 8, ..Default::default() };
+        let mut builder = Context::builder().compression(Some(options));
+        let key = builder.register(Play::new(&Trace::default()));
+        let world = World::new(Mode::BuiltIn, builder);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let address = listener.local_addr().expect("a socket has an address");
+        let connect = Connect::to(&format!("ws://{address}/")).expect("an address");
+        world.connections(|all| all.connect(&connect, key.id())).expect("it begins");
+        let mut server = Peer::accept(&listener, world.turns());
+        let request = server.expect_head();
+        let offer = format!("permessage-deflate; {rest}; server_max_window_bits=8; {asked}");
+        assert_eq!(request.header("Sec-WebSocket-Extensions"), Some(&*offer));
+        let answer = request.switching_protocols();
+        let agreed = "permessage-deflate; server_no_context_takeover; client_max_window_bits=8";
+        server.send(format!("{}\r\nSec-WebSocket-Extensions: {agreed}\r\n\r\n", answer.trim_end()));
+        expect_window_of_256(&mut server, None);
+    }
+}
+
 #[test]
 fn compression_can_be_turned_off_and_is_declined_where_it_cannot_be_done() {
     let off = Context::builder().protocol(Play::new(&Trace::default())).compression(None);
-    let world = World::new(crate::world::Mode::BuiltIn, off);
+    let world = World::new(Mode::BuiltIn, off);
     assert_eq!(deflating(&world, "permessage-deflate").1, "");
     let on = Context::builder().protocol(Play::new(&Trace::default()));
-    let world = World::new(crate::world::Mode::BuiltIn, on);
-    assert_eq!(deflating(&world, "permessage-deflate; server_max_window_bits=8").1, "");
-    let several = "permessage-deflate; server_max_window_bits=8, permessage-deflate";
+    let world = World::new(Mode::BuiltIn, on);
+    assert_eq!(deflating(&world, "permessage-deflate; server_max_window_bits=7").1, "");
+    let several = "permessage-deflate; server_max_window_bits=7, permessage-deflate";
     assert!(deflating(&world, several).1.starts_with("permessage-deflate; server_no"));
 }
 
