@@ -2,7 +2,6 @@
 
 use crate::log::say;
 use crate::panic::export;
-use sha1::{Digest, Sha1};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 
@@ -45,12 +44,12 @@ export! {
             say!(ERR, "libwebsockets_SHA1: NULL, or more bytes than there can be");
             return null_mut();
         }
-        let mut sha1 = Sha1::new();
-        if n > 0 {
+        let data: &[u8] = match n {
+            0 => &[],
             // SAFETY: not NULL, and the caller says that `n` bytes are there.
-            sha1.update(unsafe { std::slice::from_raw_parts(d, n) });
-        }
-        let digest = sha1.finalize();
+            _ => unsafe { std::slice::from_raw_parts(d, n) },
+        };
+        let digest = sockeye::sha1(data);
         // SAFETY: the caller says that there is room for a digest.
         unsafe { std::ptr::copy_nonoverlapping(digest.as_ptr(), md, digest.len()) };
         md

@@ -41,6 +41,7 @@ pub mod http;
 mod mask;
 pub mod proxy;
 mod reader;
+mod sha1;
 pub mod uri;
 mod utf8;
 
@@ -52,4 +53,5 @@ pub use event::{Event, MessageKind, Payload, Role, Rules, Violation};
 pub use frame::{FrameHeader, HEADER_MAX, Opcode, RSV1, push_frame};
 pub use mask::{apply_mask, copy_masked};
 pub use reader::Reader;
+pub use sha1::sha1;
 pub use utf8::{InvalidUtf8, Utf8, as_text};

@@ -127,6 +127,8 @@ pub use transport::SendError;
 pub use sockeye_proto::handshake::OriginPolicy;
 pub use sockeye_proto::http::{BadHeader, Header, Headers};
 pub use sockeye_proto::proxy::{BadProxy, BadTunnel, Proxy, ProxyKind, TunnelError};
+#[doc(hidden)] // the C library's
+pub use sockeye_proto::sha1;
 pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
 #[doc(hidden)] // the C library's
 pub use sockeye_sys::absolute;

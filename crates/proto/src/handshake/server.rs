@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-use sha1::{Digest, Sha1};
-
 use super::refuse_handshake_field;
 use crate::base64;
 use crate::http::syntax::is_token;
@@ -13,6 +11,7 @@ use crate::http::{
     BadHeader, Framing, Headers, ListItems, RequestHead, ResponseFraming, Version, response,
     write_response_head,
 };
+use crate::sha1;
 
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -118,7 +117,7 @@ impl Error for Refusal {}
 
 /// The value of `Sec-WebSocket-Accept` that answers a key (RFC 6455 §4.2.2, item 5.4).
 pub fn accept_key(key: &str) -> [u8; 28] {
-    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let digest = sha1(&[key.as_bytes(), GUID].concat());
     let mut accept = [0; 28];
     base64::encode(&digest, &mut accept);
     accept
