@@ -23,6 +23,12 @@ pub(crate) use size::{run_size, step as size_step};
 const PROFILE: &str = "capi";
 /// Functions with a frame pointer: the tables that say how to unwind them are a fifth smaller.
 const FRAMES: &str = "-Cforce-frame-pointers=yes";
+/// Structures of more than 32 bytes are copied by `memcpy`, not by two instructions for each 16.
+const COPIES: [&str; 3] = [
+    "-Cllvm-args=-max-store-memcpy=2",
+    "-Cllvm-args=-max-store-memmove=2",
+    "-Cllvm-args=-max-store-memset=2",
+];
 /// What programs that are linked with it ask the loader for. libwebsockets has counted from 0 to
 /// some 20 (3 in February 2013, 17 in Debian 12), each number with structs of its own, and goes on
 /// counting: no number of its would be ours for long, and no binary of its would be served well.
@@ -44,7 +50,9 @@ struct Built {
 /// Builds the library in its profile.
 fn build(place: &Place, tls: bool) -> Result<Built, String> {
     let mut cargo = place.cargo(&["rustc", "--package", "sockeye-capi", "--lib"]);
-    let flags: Vec<String> = [FRAMES.to_owned()].into_iter().chain(short_paths()).collect();
+    let copies = COPIES.into_iter().filter(|_| knows(place, &COPIES));
+    let own = [FRAMES].into_iter().chain(copies).map(str::to_owned);
+    let flags: Vec<String> = own.chain(short_paths()).collect();
     cargo.args(["--profile", PROFILE, "--config", &format!("build.rustflags = {flags:?}")]);
     if !tls {
         cargo.arg("--no-default-features");
@@ -53,6 +61,14 @@ fn build(place: &Place, tls: bool) -> Result<Built, String> {
     run(cargo, LIMIT, place.verbose)?;
     let dir = place.target.join(PROFILE);
     Ok(Built { shared: dir.join("libwebsockets.so"), archive: dir.join("libwebsockets.a") })
+}
+
+/// Whether the compiler takes these flags: those for LLVM come and go with its versions.
+fn knows(place: &Place, flags: &[&str]) -> bool {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut rustc = place.command(rustc, flags);
+    rustc.arg("--print=cfg");
+    run(rustc, Duration::from_secs(60), false).is_ok()
 }
 
 /// Has messages of panics name files of other crates without where they lie on this machine.

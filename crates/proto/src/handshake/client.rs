@@ -199,8 +199,8 @@ fn extension_name(element: &[u8]) -> &[u8] {
 
 /// All values of a field, for an error message.
 fn shown(headers: &Headers<'_>, name: &str) -> String {
-    let values: Vec<String> = headers.get_all(name).take(3).map(quoted).collect();
-    if values.is_empty() { "nothing".into() } else { values.join(" and ") }
+    let values = headers.get_all(name).take(3).map(quoted);
+    values.reduce(|all, value| all + " and " + &value).unwrap_or_else(|| "nothing".into())
 }
 
 /// A request that cannot be made, because one of its strings will not do.

@@ -28,6 +28,7 @@ pub fn interface_addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>>
         }
     }
     if !names.iter().any(|known| known == name) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let there = names.join(", ");
         let why = format!("there is no network interface {name:?}; there are: {there}");
         return Err(io::Error::new(io::ErrorKind::NotFound, why));
