@@ -1,11 +1,10 @@
-//! A context that is destroyed while a name is looked up for it, in a network of the test's own
-//! whose name server is the program itself. Under valgrind.
+//! Look-ups that nobody answers, and a context that is destroyed meanwhile, in a network of the
+//! test's own whose name server is the program itself. Under valgrind.
 
 use crate::build::{compiled, has, library};
 use crate::run::Running;
 use std::fs;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where the system asks for names, and for how long: longer than the test may take.
 const RESOLVER: &str = "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n";
@@ -41,22 +40,6 @@ fn place(dir: &str, program: &[&str]) -> Command {
     command
 }
 
-/// Runs a test in such a place.
-fn in_place(test: impl Fn(&str)) {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("sockeye-resolving-{}-{number}", std::process::id());
-    let dir = std::env::temp_dir().join(name);
-    fs::create_dir_all(&dir).unwrap();
-    fs::write(dir.join("resolv.conf"), RESOLVER).unwrap();
-    fs::write(dir.join("nsswitch.conf"), SOURCES).unwrap();
-    let files = dir.to_str().unwrap();
-    if has_place(files) {
-        test(files);
-    }
-    fs::remove_dir_all(dir).unwrap();
-}
-
 /// The program at a level. Of itself it must not hold the library, which it loads.
 fn at(level: u32) -> String {
     let level = format!("-DSOCKEYE_LWS_LEVEL={level}");
@@ -66,12 +49,17 @@ fn at(level: u32) -> String {
 }
 
 #[test]
-fn a_look_up_outlives_its_context_and_does_no_harm_under_valgrind() {
-    if !has("valgrind") {
-        return;
-    }
-    in_place(|files| {
+fn names_that_nobody_answers_for_do_no_harm_under_valgrind() {
+    let dir = std::env::temp_dir().join(format!("sockeye-resolving-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("resolv.conf"), RESOLVER).unwrap();
+    fs::write(dir.join("nsswitch.conf"), SOURCES).unwrap();
+    let files = dir.to_str().unwrap();
+    if has("valgrind") && has_place(files) {
         let (program, library) = (at(123), library());
+        let library = library.to_str().unwrap();
+        // The call itself has ten seconds' patience, where the system would have minutes.
+        let mut manuals = Running::of(&mut place(files, &[&at(120), library, "stay"]));
         // Of a thread that still runs valgrind takes the memory for possibly lost.
         for (mode, leaks) in [
             ("stay", "definite,indirect,possible"),
@@ -80,23 +68,15 @@ fn a_look_up_outlives_its_context_and_does_no_harm_under_valgrind() {
         ] {
             let leaks = format!("--errors-for-leak-kinds={leaks}");
             let valgrind = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full"];
-            let what = [&program, library.to_str().unwrap(), mode];
+            let what = [&program, library, mode];
             let what = [&valgrind[..], &[&leaks], &what].concat();
             let said = Running::of(&mut place(files, &what)).expect_status(0);
             assert!(said.contains("destroyed"), "{mode}: {said}");
             assert_eq!(said.contains("over"), mode != "leave", "{mode}: {said}");
         }
-    });
-}
-
-/// It takes ten seconds, and would take minutes if the system's patience were waited for.
-#[test]
-fn a_connect_call_does_not_wait_forever_for_a_name() {
-    in_place(|files| {
-        let library = library();
-        let what = [&at(120), library.to_str().unwrap(), "stay"];
-        let said = Running::of(&mut place(files, &what)).expect_status(0);
+        let said = manuals.expect_status(0);
         let why = "Unable to get host name from far.example: no answer within 10 s";
         assert!(said.contains(why) && said.contains("over"), "{said}");
-    });
+    }
+    fs::remove_dir_all(dir).unwrap();
 }
