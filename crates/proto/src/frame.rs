@@ -1,7 +1,7 @@
 //! The frame header (RFC 6455 §5.2), read and written.
 
 use crate::event::Violation;
-use crate::mask::copy_masked;
+use sockeye_mask::copy_masked;
 
 /// The longest header: two bytes, a 64-bit length, a mask key.
 pub const HEADER_MAX: usize = 14;

@@ -38,7 +38,6 @@ mod frame;
 pub mod fuzz;
 pub mod handshake;
 pub mod http;
-mod mask;
 pub mod proxy;
 mod reader;
 mod sha1;
@@ -51,7 +50,7 @@ pub use deflate::{
 };
 pub use event::{Event, MessageKind, Payload, Role, Rules, Violation};
 pub use frame::{FrameHeader, HEADER_MAX, Opcode, RSV1, push_frame};
-pub use mask::{apply_mask, copy_masked};
 pub use reader::Reader;
 pub use sha1::sha1;
+pub use sockeye_mask::{apply_mask, copy_masked};
 pub use utf8::{InvalidUtf8, Utf8, as_text};

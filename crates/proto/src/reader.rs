@@ -4,8 +4,8 @@ use crate::close::CloseFrame;
 use crate::deflate::{DeflateAgreed, InflateError, Inflater, Inflaters};
 use crate::event::{Event, MessageKind, Payload, Role, Rules, Violation};
 use crate::frame::{FrameHeader, HEADER_MAX, Opcode, RSV1};
-use crate::mask::apply_mask;
 use crate::utf8::{Utf8, is_utf8};
+use sockeye_mask::apply_mask;
 
 /// The receiving state of one connection.
 ///

@@ -204,11 +204,11 @@ impl Builder {
         self
     }
 
-    /// Sets the size of the loop's one receive buffer, in bytes; 512 KiB by default, 4 KiB at
-    /// least. A message that comes whole in one read is not copied, and of the buffer only what
-    /// reads have filled takes memory. Also what a paused connection may keep.
+    /// Sets the size of the loop's one receive buffer, in bytes: 512 KiB by default, 4 KiB at
+    /// least, 1 GiB at most. A message that comes whole in one read is not copied, and of the
+    /// buffer only what reads have filled takes memory. Also what a paused connection may keep.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.buffer = bytes.max(4096);
+        self.buffer = bytes.clamp(4 << 10, 1 << 30);
         self
     }
 

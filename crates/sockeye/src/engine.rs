@@ -3,6 +3,7 @@
 //! Every path into a connection is a turn: its output gathers, callbacks run, the output leaves,
 //! and only then are the consequences for other connections taken.
 
+use crate::buffer::ReceiveBuffer;
 use crate::cold::Leftover;
 use crate::conn::Phase;
 use crate::connect::{ConnectError, Step, Why};
@@ -30,7 +31,7 @@ pub(crate) struct Engine {
     pub(crate) listeners: Listeners,
     pub(crate) heartbeat: Option<Heartbeat>,
     /// The loop's one receive buffer.
-    pub(crate) buffer: Vec<u8>,
+    pub(crate) buffer: ReceiveBuffer,
     expired: Vec<(u32, Deadline)>,
     serving: Vec<ConnId>,
 }
@@ -60,7 +61,7 @@ impl Engine {
         buffer: usize,
     ) -> Self {
         let (expired, serving) = (Vec::new(), Vec::new());
-        let buffer = vec![0; buffer];
+        let buffer = ReceiveBuffer::new(buffer);
         Self { core, services, http, router, listeners, heartbeat: None, buffer, expired, serving }
     }
 
@@ -265,10 +266,10 @@ impl Engine {
         let mut buffer = mem::take(&mut self.buffer);
         match self.core.state.get_mut().receive(id, hangup, &mut buffer) {
             Received::Bytes(n) => {
-                self.take_or_keep(id, &mut buffer[..n]);
+                self.take_or_keep(id, &mut buffer.as_mut()[..n]);
             }
             Received::Opened(n) => {
-                if self.take_or_keep(id, &mut buffer[..n])
+                if self.take_or_keep(id, &mut buffer.as_mut()[..n])
                     && let Some(lost) = self.core.state.get_mut().take_end(id)
                 {
                     self.lost(id, lost);

@@ -53,6 +53,7 @@
 //! | start as root, serve as another | [`Identity`] |
 #![forbid(unsafe_code)]
 
+mod buffer;
 mod builder;
 mod capacity;
 mod cold;

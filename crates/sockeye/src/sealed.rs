@@ -9,6 +9,7 @@
 //! The tail holds records: what is sealed must leave in the order it was sealed in. So `output`
 //! and the cork are empty whenever the tail is not.
 
+use crate::buffer::ReceiveBuffer;
 use crate::cold::Leftover;
 use crate::conn::Phase;
 use crate::connect::ConnectError;
@@ -143,7 +144,7 @@ impl State {
     }
 
     /// Reads once, and decrypts into `buffer`.
-    pub(crate) fn receive_sealed(&mut self, id: ConnId, buffer: &mut Vec<u8>) -> Received {
+    pub(crate) fn receive_sealed(&mut self, id: ConnId, buffer: &mut ReceiveBuffer) -> Received {
         let now = self.millis();
         let Self { slots, sealing, latency, .. } = self;
         let Some(slot) = slots.get_mut(id) else { return Received::NotYet };
@@ -152,9 +153,7 @@ impl State {
             return Received::NotYet;
         };
         let Some(Security::Tls(link)) = &mut cold.security else { return Received::NotYet };
-        if buffer.len() < PLAIN_MIN {
-            buffer.resize(PLAIN_MIN, 0);
-        }
+        buffer.at_least(PLAIN_MIN);
         let room = (buffer.len() - RECORD_MAX - link.kept_above()).min(READ_MAX);
         sealing.input.resize(HANDSHAKE_MAX + room, 0);
         let kept = link.kept();
@@ -182,7 +181,8 @@ impl State {
         let Some(link) = slots.get_mut(id).and_then(Slot::link) else { return Received::NotYet };
         let handshakes = link.is_handshaking();
         let noted = log::is_on(Levels::CLIENT | Levels::HEADER) && handshakes;
-        let take = || link.take(&mut sealing.input[..kept + len], buffer, &mut sealing.output);
+        let (cipher, plain) = (&mut sealing.input[..kept + len], buffer.as_mut());
+        let take = || link.take(cipher, plain, &mut sealing.output);
         let taken = latency.tls(if handshakes { "handshake" } else { "decryption" }, id, take);
         if noted && !link.is_handshaking() {
             self.note_secured(id);

@@ -3,9 +3,11 @@
 //! Output of the connection whose turn it is gathers in the cork and leaves in one system call at
 //! the turn's end. What the kernel does not take becomes the connection's tail.
 
+use crate::buffer::ReceiveBuffer;
 use crate::cold::GATHER;
 use crate::config::Overflow;
 use crate::conn::Phase;
+use crate::cork::LONG;
 use crate::message::{By, Cause, Shared, data_header};
 use crate::slots::{ConnId, Flags};
 use crate::state::State;
@@ -61,7 +63,12 @@ impl std::error::Error for SendError {}
 
 impl State {
     /// Reads once, if the connection's phase has a use for input.
-    pub(crate) fn receive(&mut self, id: ConnId, hangup: bool, buffer: &mut Vec<u8>) -> Received {
+    pub(crate) fn receive(
+        &mut self,
+        id: ConnId,
+        hangup: bool,
+        buffer: &mut ReceiveBuffer,
+    ) -> Received {
         let now = self.millis();
         let Some(slot) = self.slots.get_mut(id) else { return Received::NotYet };
         if !slot.reads() {
@@ -74,7 +81,7 @@ impl State {
             return self.receive_sealed(id, buffer);
         }
         let Some(fd) = slot.fd() else { return Received::NotYet };
-        match self.latency.call("recv", Some(id), || sockeye_sys::recv(fd, buffer)) {
+        match self.latency.call("recv", Some(id), || sockeye_sys::recv(fd, buffer.as_mut())) {
             Ok(0) => {
                 slot.flags.set(Flags::EOF);
                 Received::Lost(Lost::Eof)
@@ -238,7 +245,8 @@ impl State {
             return self.put_aside(id, header, payload);
         }
         let has_room = header.len() + payload.len() <= self.cork.room();
-        if !(has_room && self.cork.push(header) && self.cork.push(payload)) {
+        if !(has_room && payload.len() < LONG && self.cork.push(header) && self.cork.push(payload))
+        {
             self.send_corked_and(id, header, payload);
         }
     }
