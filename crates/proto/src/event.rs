@@ -82,6 +82,30 @@ impl fmt::Debug for Payload<'_> {
     }
 }
 
+/// A message that came as one frame, where it lies in the input, unmasked; and with the header that
+/// it has without a mask, so that it can be passed on as it is.
+#[derive(Debug)]
+pub struct WholeMessage<'b> {
+    /// Text or binary.
+    pub kind: MessageKind,
+    /// Header and payload, as a server sends them (§5.1).
+    pub frame: &'b mut [u8],
+    /// How long the header is, in bytes.
+    pub header: usize,
+}
+
+impl<'b> WholeMessage<'b> {
+    /// All of the message.
+    pub fn payload(&self) -> &[u8] {
+        &self.frame[self.header..]
+    }
+
+    /// The same, out of the frame.
+    pub fn into_payload(self) -> &'b mut [u8] {
+        &mut self.frame[self.header..]
+    }
+}
+
 /// What [`Reader::next`](crate::Reader::next) found.
 #[derive(Debug)]
 pub enum Event<'b> {

@@ -48,7 +48,7 @@ pub use close::{CloseCode, CloseFrame};
 pub use deflate::{
     BadExtension, DeflateAgreed, DeflateOptions, Deflater, Deflaters, History, Inflaters,
 };
-pub use event::{Event, MessageKind, Payload, Role, Rules, Violation};
+pub use event::{Event, MessageKind, Payload, Role, Rules, Violation, WholeMessage};
 pub use frame::{FrameHeader, HEADER_MAX, Opcode, RSV1, push_frame};
 pub use reader::Reader;
 pub use sha1::sha1;

@@ -2,7 +2,7 @@
 
 use crate::close::CloseFrame;
 use crate::deflate::{DeflateAgreed, InflateError, Inflater, Inflaters};
-use crate::event::{Event, MessageKind, Payload, Role, Rules, Violation};
+use crate::event::{Event, MessageKind, Payload, Role, Rules, Violation, WholeMessage};
 use crate::frame::{FrameHeader, HEADER_MAX, Opcode, RSV1};
 use crate::utf8::{Utf8, is_utf8};
 use sockeye_mask::apply_mask;
@@ -108,8 +108,9 @@ impl Reader {
         input: &mut &'b mut [u8],
     ) -> Result<Event<'b>, Violation> {
         let event = match self.whole_message(rules, input) {
-            Some(Ok((kind, payload))) => {
-                Ok(Event::Message { kind, payload: Payload::Borrowed(payload) })
+            Some(Ok(whole)) => {
+                let kind = whole.kind;
+                Ok(Event::Message { kind, payload: Payload::Borrowed(whole.into_payload()) })
             }
             Some(Err(violation)) => Err(violation),
             None => self.step(rules, inflaters, input),
@@ -151,7 +152,7 @@ impl Reader {
         &mut self,
         rules: &Rules,
         input: &mut &'b mut [u8],
-    ) -> Option<Result<(MessageKind, &'b mut [u8]), Violation>> {
+    ) -> Option<Result<WholeMessage<'b>, Violation>> {
         let is_between = matches!(self.stage, Stage::Between);
         let &mut [first, second, ref rest @ ..] = *input else { return None };
         let kind = match first {
@@ -173,15 +174,16 @@ impl Reader {
         if !is_regular || input.len() < start + len || len as u64 > rules.message_bytes {
             return None;
         }
-        let (header, payload) = take(input, start + len).split_at_mut(start);
-        if let Some(&key) = header.last_chunk().filter(|_| is_masked) {
-            apply_mask(payload, key);
+        let mut frame = take(input, start + len);
+        if is_masked {
+            frame = unmasked(frame, lengths);
         }
-        if kind == MessageKind::Text && rules.check_utf8 && !is_utf8(payload) {
+        let whole = WholeMessage { kind, frame, header: 2 + lengths };
+        if kind == MessageKind::Text && rules.check_utf8 && !is_utf8(whole.payload()) {
             self.stage = Stage::Deaf;
             return Some(Err(Violation::InvalidUtf8));
         }
-        Some(Ok((kind, payload)))
+        Some(Ok(whole))
     }
 
     fn step<'b>(
@@ -506,6 +508,24 @@ impl Reader {
         }
         piece
     }
+}
+
+/// Unmasks a frame whose header tells the length in `lengths` more bytes, 0 or 2, and leaves its
+/// key out, so that the header comes to lie over it.
+#[inline(always)] // in the short way, of which it is most
+fn unmasked(frame: &mut [u8], lengths: usize) -> &mut [u8] {
+    let (header, payload) = frame.split_at_mut(6 + lengths);
+    if let Some(&key) = header.last_chunk() {
+        apply_mask(payload, key);
+    }
+    match *header {
+        [first, second, _, _, ref mut a, ref mut b] => [*a, *b] = [first, second & 0x7f],
+        [first, second, high, low, ref mut a, ref mut b, ref mut c, ref mut d] => {
+            [*a, *b, *c, *d] = [first, second & 0x7f, high, low];
+        }
+        _ => {}
+    }
+    &mut frame[4..]
 }
 
 /// Splits `size` bytes, which must be there, off the front of `input`.

@@ -19,8 +19,8 @@ use crate::slots::{ConnId, Flags, Slot};
 use crate::state::{Registration, State};
 use crate::wheel::Deadline;
 use sockeye_proto::{
-    CloseCode, CloseFrame, DeflateAgreed, Event, FrameHeader, History, MessageKind, Opcode, Reader,
-    Violation,
+    CloseCode, CloseFrame, DeflateAgreed, Event, FrameHeader, History, Opcode, Reader, Violation,
+    WholeMessage,
 };
 
 pub(crate) enum Phase {
@@ -165,7 +165,7 @@ impl State {
         id: ConnId,
         registration: &Registration,
         input: &mut &'b mut [u8],
-    ) -> Option<Result<(MessageKind, &'b mut [u8]), Violation>> {
+    ) -> Option<Result<WholeMessage<'b>, Violation>> {
         let slot = self.slots.get_mut(id)?;
         if slot.flags.has(Flags::HELD_BACK) {
             return None;

@@ -85,9 +85,8 @@ impl Engine {
                 true => None, // each event is told of
             };
             let action = match found {
-                Some(Ok((kind, payload))) => {
-                    let message = Message::received(kind, Payload::Borrowed(payload));
-                    self.services[protocol].receive(&self.core, at, message)
+                Some(Ok(whole)) => {
+                    self.services[protocol].receive(&self.core, at, Message::whole(whole))
                 }
                 Some(Err(violation)) => {
                     self.violated(id, violation);

@@ -64,8 +64,7 @@ impl<'c, P: Protocol + ?Sized> Conn<'c, P> {
 
     /// Like [`reply`](Self::reply), but says what became of the message.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        let message = message.into();
-        self.connections.state().send_message(self.id, message.kind(), message.as_bytes())
+        self.connections.state().send_message(self.id, &message.into())
     }
 
     /// The right to send, if the socket can take data now: only while nothing waits to go out and
@@ -177,7 +176,7 @@ impl<'c> Connections<'c> {
     pub fn send<'m>(&self, id: ConnId, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         let message = message.into();
         let mut state = self.state();
-        let result = state.send_message(id, message.kind(), message.as_bytes());
+        let result = state.send_message(id, &message);
         self.later(&state);
         result
     }

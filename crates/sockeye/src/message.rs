@@ -4,7 +4,7 @@ use crate::tls::TlsError;
 use crate::transport::Lost;
 use bytes::Bytes;
 use sockeye_proto::{
-    CloseCode, FrameHeader, HEADER_MAX, MessageKind, Payload, Violation, push_frame,
+    CloseCode, FrameHeader, HEADER_MAX, MessageKind, Payload, Violation, WholeMessage, push_frame,
 };
 use std::borrow::Cow;
 use std::fmt;
@@ -21,30 +21,43 @@ use std::time::Duration;
 /// ```
 pub struct Message<'m> {
     kind: MessageKind,
-    payload: Cow<'m, [u8]>,
+    /// How long the frame's header is that stands before the payload; 0 if there is none.
+    header: usize,
+    bytes: Cow<'m, [u8]>,
 }
 
 impl<'m> Message<'m> {
     /// A text message.
     pub fn text(text: impl Into<Cow<'m, str>>) -> Self {
-        let payload = match text.into() {
+        let bytes = match text.into() {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
-        Self { kind: MessageKind::Text, payload }
+        Self { kind: MessageKind::Text, header: 0, bytes }
     }
 
     /// A binary message.
     pub fn binary(bytes: impl Into<Cow<'m, [u8]>>) -> Self {
-        Self { kind: MessageKind::Binary, payload: bytes.into() }
+        Self { kind: MessageKind::Binary, header: 0, bytes: bytes.into() }
     }
 
     pub(crate) fn received(kind: MessageKind, payload: Payload<'m>) -> Self {
-        let payload = match payload {
+        let bytes = match payload {
             Payload::Borrowed(bytes) => Cow::Borrowed(&*bytes),
             Payload::Owned(bytes) => Cow::Owned(bytes),
         };
-        Self { kind, payload }
+        Self { kind, header: 0, bytes }
+    }
+
+    /// One that keeps the header it came with, so that to send it back or on takes no other.
+    pub(crate) fn whole(whole: WholeMessage<'m>) -> Self {
+        let WholeMessage { kind, frame, header } = whole;
+        Self { kind, header, bytes: Cow::Borrowed(frame) }
+    }
+
+    /// Header and payload as a server sends them, if they lie together.
+    pub(crate) fn as_frame(&self) -> Option<&[u8]> {
+        (self.header > 0).then_some(&self.bytes)
     }
 
     /// Text or binary.
@@ -54,7 +67,7 @@ impl<'m> Message<'m> {
 
     /// The payload.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.payload
+        &self.bytes[self.header..]
     }
 
     /// The text of a text message; `None` for a binary one.
@@ -67,7 +80,10 @@ impl<'m> Message<'m> {
 
     /// The payload, to keep; copies only if it still lies in the receive buffer.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.payload.into_owned()
+        match self.bytes {
+            Cow::Borrowed(bytes) => bytes[self.header..].to_vec(),
+            Cow::Owned(bytes) => bytes, // which has no header
+        }
     }
 }
 
@@ -133,6 +149,11 @@ impl Shared {
     /// Text or binary.
     pub fn kind(&self) -> MessageKind {
         self.kind
+    }
+
+    /// It, to be sent to one, who may take it otherwise.
+    pub(crate) fn message(&self) -> Message<'_> {
+        Message { kind: self.kind, header: self.header_len, bytes: Cow::Borrowed(&self.frame) }
     }
 }
 

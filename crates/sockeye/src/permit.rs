@@ -52,8 +52,7 @@ impl<'c> Permit<'c> {
     /// that is sent in parts it sends nothing, and says so in the log.
     pub fn send<'m>(self, message: impl Into<Message<'m>>) -> Option<Self> {
         let message = message.into();
-        let (kind, payload) = (message.kind(), message.as_bytes());
-        self.complain(self.send_by(|state| state.send_message(self.id, kind, payload)));
+        self.complain(self.send_by(|state| state.send_message(self.id, &message)));
         self.still_clear()
     }
 

@@ -8,7 +8,7 @@ use crate::cold::GATHER;
 use crate::config::Overflow;
 use crate::conn::Phase;
 use crate::cork::LONG;
-use crate::message::{By, Cause, Shared, data_header};
+use crate::message::{By, Cause, Message, Shared, data_header};
 use crate::slots::{ConnId, Flags};
 use crate::state::State;
 use crate::tls::TlsError;
@@ -101,24 +101,18 @@ impl State {
     pub(crate) fn send_message(
         &mut self,
         id: ConnId,
-        kind: MessageKind,
-        payload: &[u8],
+        message: &Message<'_>,
     ) -> Result<(), SendError> {
-        if self.cork_message(id, kind, payload) {
+        if self.cork_message(id, message) {
             return Ok(());
         }
-        self.send_unless_full(id, kind, payload)
+        self.send_unless_full(id, message)
     }
 
     #[inline(never)] // so that the short way is short
-    fn send_unless_full(
-        &mut self,
-        id: ConnId,
-        kind: MessageKind,
-        payload: &[u8],
-    ) -> Result<(), SendError> {
-        if !self.cork_masked(id, kind, payload) && self.admit(id)? {
-            self.send_data(id, kind, payload);
+    fn send_unless_full(&mut self, id: ConnId, message: &Message<'_>) -> Result<(), SendError> {
+        if !self.cork_masked(id, message.kind(), message.as_bytes()) && self.admit(id)? {
+            self.send_data(id, message);
         }
         Ok(())
     }
@@ -127,8 +121,12 @@ impl State {
     /// uncompressed, with nothing waiting before them and room in the cork. Else `false`, and
     /// nothing done.
     #[inline]
-    fn cork_message(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
-        self.is_usual(id) && self.cork.push_message(kind, payload)
+    fn cork_message(&mut self, id: ConnId, message: &Message<'_>) -> bool {
+        self.is_usual(id)
+            && match message.as_frame() {
+                Some(frame) => frame.len() < LONG && self.cork.push(frame),
+                None => self.cork.push_message(message.kind(), message.as_bytes()),
+            }
     }
 
     /// The same for a message that is framed already.
@@ -161,16 +159,26 @@ impl State {
     }
 
     /// Sends a data message, compressed if that was agreed and pays, whatever the queue holds.
-    pub(crate) fn send_data(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) {
-        let header = data_header(kind, None);
+    pub(crate) fn send_data(&mut self, id: ConnId, message: &Message<'_>) {
         let Some(mut deflaters) = self.deflaters.take() else {
-            return self.send_frame(id, header, payload);
+            return self.send_as_it_is(id, message);
         };
-        match self.ws_mut(id).and_then(|ws| ws.deflate(&mut deflaters, payload)) {
-            Some(small) => self.send_frame(id, FrameHeader { reserved: RSV1, ..header }, small),
-            None => self.send_frame(id, header, payload),
+        match self.ws_mut(id).and_then(|ws| ws.deflate(&mut deflaters, message.as_bytes())) {
+            Some(small) => {
+                let header = data_header(message.kind(), None);
+                self.send_frame(id, FrameHeader { reserved: RSV1, ..header }, small);
+            }
+            None => self.send_as_it_is(id, message),
         }
         self.deflaters = Some(deflaters);
+    }
+
+    fn send_as_it_is(&mut self, id: ConnId, message: &Message<'_>) {
+        let Some(slot) = self.slots.get(id) else { return };
+        match message.as_frame().filter(|_| !slot.is_client()) {
+            Some(frame) => self.put(id, &[], frame),
+            None => self.send_frame(id, data_header(message.kind(), None), message.as_bytes()),
+        }
     }
 
     /// Sends a message that is framed already, under the rules of the send queue.
@@ -179,7 +187,7 @@ impl State {
             return Ok(());
         }
         let Some(frame) = self.shared_frame(id, shared) else {
-            self.send_data(id, shared.kind, shared.as_bytes());
+            self.send_data(id, &shared.message());
             return Ok(());
         };
         let slot = self.slots.at_mut(id.index);
@@ -456,6 +464,7 @@ impl State {
             Some(fd) if header.is_empty() && payload.is_empty() => {
                 sockeye_sys::send(fd, self.cork.as_bytes())
             }
+            Some(fd) if header.is_empty() && self.cork.is_empty() => sockeye_sys::send(fd, payload),
             Some(fd) => {
                 let parts = [self.cork.as_bytes(), header, payload].map(IoSlice::new);
                 let first = usize::from(self.cork.is_empty());
