@@ -259,7 +259,7 @@ impl Context<BuiltIn> {
                 ATTENTION => heeded = true,
                 LISTENERS.. => {
                     let index = (token - LISTENERS) as usize;
-                    self.engine.listeners.accept(index, self.engine.core.state.get_mut());
+                    self.engine.accept(index);
                 }
                 watch::FIRST_TOKEN.. => {
                     let index = (token - watch::FIRST_TOKEN) as usize;

@@ -30,6 +30,8 @@ pub(crate) struct Listeners {
     paused: bool,
     /// Loop nanoseconds at which to try again although no connection has ended.
     retry_at: Option<u64>,
+    /// The connections that were accepted last.
+    pub(crate) fresh: Vec<ConnId>,
 }
 
 struct Listener {
@@ -45,7 +47,7 @@ struct Listener {
 
 impl Listeners {
     pub(crate) fn new(filter: Option<AcceptFilter>) -> Self {
-        Self { list: Vec::new(), filter, paused: false, retry_at: None }
+        Self { list: Vec::new(), filter, paused: false, retry_at: None, fresh: Vec::new() }
     }
 
     /// Begins to accept at these sockets; the addresses they are at.
@@ -77,6 +79,7 @@ impl Listeners {
 
     /// Accepts what waits, within the connection limit.
     pub(crate) fn accept(&mut self, index: usize, state: &mut State) {
+        self.fresh.clear();
         for _ in 0..BATCH {
             if self.paused {
                 return;
@@ -117,6 +120,7 @@ impl Listeners {
             state.set_tcp_options(fd.as_fd());
         }
         let id = state.begin_connection(fd);
+        self.fresh.push(id);
         state.lines.note_peer(id, peer);
         if let Some(tls) = &self.list[index].tls
             && let Err(error) = state.secure_server(id, tls)
