@@ -1,13 +1,10 @@
 //! The loop's one receive buffer.
 
-/// A line of the processor's cache, in bytes.
+/// A line of the processor's cache, in bytes. What the kernel copies goes faster from where one
+/// begins: a tenth at 16 KiB, and half where the copy begins a few bytes behind.
 const LINE: usize = 64;
 
-/// How long a client's frame header is before a payload of 126 bytes to 64 KiB (RFC 6455 §5.2).
-const USUAL_HEADER: usize = 8;
-
-/// Bytes to read into. They begin so that the payload after a usual header begins on a cache line:
-/// unmasking walks over it by whole lines.
+/// Bytes to read into, from the start of a cache line on.
 #[derive(Default)]
 pub(crate) struct ReceiveBuffer {
     bytes: Vec<u8>,
@@ -18,8 +15,7 @@ impl ReceiveBuffer {
     /// Of so many bytes, which take memory only once they are used.
     pub(crate) fn new(len: usize) -> Self {
         let bytes = vec![0; len + LINE];
-        let to_line = bytes.as_ptr().addr().wrapping_neg() % LINE;
-        let start = (to_line + LINE - USUAL_HEADER) % LINE;
+        let start = bytes.as_ptr().addr().wrapping_neg() % LINE;
         Self { bytes, start }
     }
 
@@ -45,14 +41,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_usual_payload_begins_on_a_cache_line_in_a_buffer_of_any_length() {
+    fn a_buffer_of_any_length_begins_on_a_cache_line() {
         let mut buffer = ReceiveBuffer::default();
         assert_eq!((buffer.len(), buffer.as_mut().len()), (0, 0));
         for len in [4096, 4097, 65_000, 512 << 10] {
             buffer.at_least(len);
             assert_eq!((buffer.len(), buffer.as_mut().len()), (len, len));
-            let payload = &buffer.as_mut()[USUAL_HEADER..];
-            assert_eq!(payload.as_ptr().addr() % LINE, 0);
+            assert_eq!(buffer.as_mut().as_ptr().addr() % LINE, 0);
         }
         buffer.at_least(10);
         assert_eq!(buffer.len(), 512 << 10);
