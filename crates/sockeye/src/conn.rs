@@ -130,18 +130,8 @@ impl Slot {
     /// Whether the connection is an open WebSocket that is not closing.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        match &self.phase {
-            Phase::WebSocket(ws) => ws.closing.is_none() && !self.flags.has(Flags::ENDING),
-            Phase::Vacant { .. }
-            | Phase::Dialing(_)
-            | Phase::Attempt { .. }
-            | Phase::Tunnel(_)
-            | Phase::Answer(_)
-            | Phase::Request(_)
-            | Phase::Exchange(_)
-            | Phase::Waiting(_)
-            | Phase::Draining => false,
-        }
+        let Phase::WebSocket(ws) = &self.phase else { return false };
+        ws.closing.is_none() && !self.flags.has(Flags::ENDING)
     }
 }
 
@@ -190,35 +180,13 @@ impl State {
             return Look::Held;
         }
         let rules = if slot.is_client() { &registration.client } else { &registration.server };
-        match &mut slot.phase {
-            Phase::WebSocket(ws) => {
-                Look::Event { event: ws.reader.next(rules, &mut self.inflaters, input), closing }
-            }
-            Phase::Vacant { .. }
-            | Phase::Dialing(_)
-            | Phase::Attempt { .. }
-            | Phase::Tunnel(_)
-            | Phase::Answer(_)
-            | Phase::Request(_)
-            | Phase::Exchange(_)
-            | Phase::Waiting(_)
-            | Phase::Draining => Look::Shut,
-        }
+        let Phase::WebSocket(ws) = &mut slot.phase else { return Look::Shut };
+        Look::Event { event: ws.reader.next(rules, &mut self.inflaters, input), closing }
     }
 
     pub(crate) fn ws_mut(&mut self, id: ConnId) -> Option<&mut Ws> {
-        match &mut self.slots.get_mut(id)?.phase {
-            Phase::WebSocket(ws) => Some(ws),
-            Phase::Vacant { .. }
-            | Phase::Dialing(_)
-            | Phase::Attempt { .. }
-            | Phase::Tunnel(_)
-            | Phase::Answer(_)
-            | Phase::Request(_)
-            | Phase::Exchange(_)
-            | Phase::Waiting(_)
-            | Phase::Draining => None,
-        }
+        let Phase::WebSocket(ws) = &mut self.slots.get_mut(id)?.phase else { return None };
+        Some(ws)
     }
 
     /// Sends our Close frame, unless the connection is closing already, and waits for the peer's.

@@ -199,6 +199,11 @@ impl<Mode> Context<Mode> {
         first.and_then(|at| state.began.checked_add(Duration::from_nanos(at)))
     }
 
+    fn new(engine: Engine, attention: Attention, clock: Clock, mode: Mode) -> Self {
+        let (alarm, home) = (None, Home::here());
+        Self { engine, attention, clock, mode, alarm, home, marker: PhantomData }
+    }
+
     /// Makes the attention descriptor readable when there will be something to do.
     fn set_alarm(&mut self) -> io::Result<()> {
         let deadline = self.next_deadline();
@@ -224,15 +229,7 @@ impl Context<BuiltIn> {
         poller.add(attention.as_fd(), ATTENTION, Interest::READ)?;
         let (watched, events) = (Watched::default(), Events::new());
         let mode = BuiltIn { poller, watched, events, exported: Cell::new(false) };
-        Ok(Self {
-            engine,
-            attention,
-            clock,
-            mode,
-            alarm: None,
-            home: Home::here(),
-            marker: PhantomData,
-        })
+        Ok(Self::new(engine, attention, clock, mode))
     }
 
     /// Serves until [`Handle::shutdown`] and the end of the last connection after it.
@@ -350,16 +347,7 @@ impl AsFd for Context<BuiltIn> {
 
 impl Context<External> {
     pub(crate) fn external(engine: Engine, attention: Attention, clock: Clock) -> Self {
-        let mode = External { attention_announced: false };
-        Self {
-            engine,
-            attention,
-            clock,
-            mode,
-            alarm: None,
-            home: Home::here(),
-            marker: PhantomData,
-        }
+        Self::new(engine, attention, clock, External { attention_announced: false })
     }
 
     /// What the loop must watch from now on, where it differs from before. To be drained after

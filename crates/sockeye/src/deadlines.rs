@@ -110,18 +110,8 @@ impl Engine {
 
     fn request_timed_out(&mut self, id: ConnId, limit: Duration) {
         let state = self.core.state.get_mut();
-        let begun = state.slots.get(id).is_some_and(|slot| match &slot.phase {
-            Phase::Request(head) => head.is_some(),
-            Phase::Vacant { .. }
-            | Phase::Dialing(_)
-            | Phase::Attempt { .. }
-            | Phase::Tunnel(_)
-            | Phase::Answer(_)
-            | Phase::Exchange(_)
-            | Phase::Waiting(_)
-            | Phase::WebSocket(_)
-            | Phase::Draining => false,
-        });
+        let head = state.slots.get(id).map(|slot| &slot.phase);
+        let begun = matches!(head, Some(Phase::Request(Some(_))));
         if begun {
             let why = format!("The request was not complete within {limit:?}.");
             self.refuse(id, &Refusal::new(408, why));

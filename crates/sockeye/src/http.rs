@@ -1,5 +1,6 @@
 //! The application's side of HTTP: requests that are not WebSocket handshakes.
 
+use crate::conn::Phase;
 use crate::lent::Connections;
 use crate::message::Action;
 use crate::slots::{ConnId, Flags, NIL};
@@ -329,23 +330,11 @@ impl Exchange {
 
 impl State {
     pub(crate) fn exchange(&mut self, id: ConnId) -> Option<&mut Exchange> {
-        use crate::conn::Phase;
-        match &mut self.slots.get_mut(id)?.phase {
-            Phase::Exchange(exchange) => Some(exchange),
-            Phase::Vacant { .. }
-            | Phase::Dialing(_)
-            | Phase::Attempt { .. }
-            | Phase::Tunnel(_)
-            | Phase::Answer(_)
-            | Phase::Request(_)
-            | Phase::Waiting(_)
-            | Phase::WebSocket(_)
-            | Phase::Draining => None,
-        }
+        let Phase::Exchange(exchange) = &mut self.slots.get_mut(id)?.phase else { return None };
+        Some(exchange)
     }
 
     pub(crate) fn is_exchange(&self, id: ConnId) -> bool {
-        use crate::conn::Phase;
         self.slots.get(id).is_some_and(|slot| {
             let begun = match slot.phase {
                 Phase::Exchange(_) => true,
@@ -391,7 +380,6 @@ impl State {
 
     /// A request may have waited for the end of an answer that is written by hand.
     pub(crate) fn resume_after_raw(&mut self, id: ConnId) {
-        use crate::conn::Phase;
         let Some(slot) = self.slots.get(id) else { return };
         if let Phase::Exchange(exchange) = &slot.phase
             && exchange.takes_next(slot.queued(), slot.flags)
@@ -403,7 +391,6 @@ impl State {
     /// Whether the answer is written by hand and nothing of it is under way; then what comes is
     /// the next request, and the connection is made to read it so.
     pub(crate) fn takes_request_after_raw(&mut self, id: ConnId) -> bool {
-        use crate::conn::Phase;
         let Some(slot) = self.slots.get_mut(id) else { return false };
         let Phase::Exchange(exchange) = &slot.phase else { return false };
         if !exchange.takes_next(slot.queued(), slot.flags) {

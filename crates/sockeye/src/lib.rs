@@ -126,7 +126,7 @@ pub use state::ProtocolId;
 pub use transport::SendError;
 
 pub use sockeye_proto::handshake::OriginPolicy;
-pub use sockeye_proto::http::{BadHeader, Header, Headers};
+pub use sockeye_proto::http::{BadHeader, Header, Headers, reason_phrase};
 pub use sockeye_proto::proxy::{BadProxy, BadTunnel, Proxy, ProxyKind, TunnelError};
 #[doc(hidden)] // the C library's
 pub use sockeye_proto::sha1;

@@ -113,18 +113,8 @@ impl State {
     }
 
     fn answering(&mut self, id: ConnId) -> Option<&mut Answering> {
-        match &mut self.slots.get_mut(id)?.phase {
-            Phase::Answer(answering) => Some(answering),
-            Phase::Vacant { .. }
-            | Phase::Attempt { .. }
-            | Phase::Dialing(_)
-            | Phase::Tunnel(_)
-            | Phase::Request(_)
-            | Phase::Exchange(_)
-            | Phase::Waiting(_)
-            | Phase::WebSocket(_)
-            | Phase::Draining => None,
-        }
+        let Phase::Answer(answering) = &mut self.slots.get_mut(id)?.phase else { return None };
+        Some(answering)
     }
 }
 

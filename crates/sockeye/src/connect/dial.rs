@@ -332,18 +332,8 @@ impl State {
 
     /// The connection that an attempt is made for.
     pub(crate) fn attempt_of(&self, attempt: ConnId) -> Option<ConnId> {
-        match &self.slots.get(attempt)?.phase {
-            Phase::Attempt { of } => Some(*of),
-            Phase::Vacant { .. }
-            | Phase::Dialing(_)
-            | Phase::Tunnel(_)
-            | Phase::Answer(_)
-            | Phase::Request(_)
-            | Phase::Exchange(_)
-            | Phase::Waiting(_)
-            | Phase::WebSocket(_)
-            | Phase::Draining => None,
-        }
+        let Phase::Attempt { of } = self.slots.get(attempt)?.phase else { return None };
+        Some(of)
     }
 
     /// Why a connection in `Dialing` came to nothing.
@@ -377,18 +367,8 @@ impl State {
     }
 
     fn dialing(&mut self, id: ConnId) -> Option<&mut Dial> {
-        match &mut self.slots.get_mut(id)?.phase {
-            Phase::Dialing(dial) => Some(dial),
-            Phase::Vacant { .. }
-            | Phase::Attempt { .. }
-            | Phase::Tunnel(_)
-            | Phase::Answer(_)
-            | Phase::Request(_)
-            | Phase::Exchange(_)
-            | Phase::Waiting(_)
-            | Phase::WebSocket(_)
-            | Phase::Draining => None,
-        }
+        let Phase::Dialing(dial) = &mut self.slots.get_mut(id)?.phase else { return None };
+        Some(dial)
     }
 }
 

@@ -71,18 +71,8 @@ impl State {
     }
 
     fn tunnelling(&mut self, id: ConnId) -> Option<&mut Asked> {
-        match &mut self.slots.get_mut(id)?.phase {
-            Phase::Tunnel(asked) => Some(asked),
-            Phase::Vacant { .. }
-            | Phase::Attempt { .. }
-            | Phase::Dialing(_)
-            | Phase::Answer(_)
-            | Phase::Request(_)
-            | Phase::Exchange(_)
-            | Phase::Waiting(_)
-            | Phase::WebSocket(_)
-            | Phase::Draining => None,
-        }
+        let Phase::Tunnel(asked) = &mut self.slots.get_mut(id)?.phase else { return None };
+        Some(asked)
     }
 }
 
