@@ -534,3 +534,28 @@ fn every_callback_of_a_client_can_close_and_abort_its_connection_too() {
         }
     });
 }
+
+#[test]
+fn messages_are_passed_on_between_both_roles_whatever_their_length() {
+    in_every_mode(|mode| {
+        let play = Play::new(&Trace::default()).on_receive(|conn, message| {
+            let all = conn.connections();
+            let other = all.all().into_iter().find(|&id| id != conn.id());
+            all.send(other.expect("there are two"), message).expect("it is open");
+            Action::Continue
+        });
+        let (clients, _) = Clients::playing(mode, play);
+        let mut above = clients.open();
+        let mut below = clients.world.client();
+        for length in [0, 5, 125, 126, 127, 16_379, 16_384, 65_535, 65_536] {
+            let payload: Vec<u8> = (0..length).map(|i| i as u8).collect();
+            for _ in 0..2 {
+                let frame = Frame::binary(payload.clone());
+                below.send_frame(&frame);
+                above.expect_message(Opcode::Binary, &payload);
+                above.send_frame(&frame);
+                below.expect_message(Opcode::Binary, &payload);
+            }
+        }
+    });
+}
