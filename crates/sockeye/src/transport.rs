@@ -272,12 +272,13 @@ impl State {
     }
 
     /// Sends at once on a connection whose turn it is not, if nothing waits there and its socket
-    /// could take data when last seen, so that what one callback sends to many needs no queue for
-    /// each. Only the first time in a callback: what follows gathers. How many bytes have gone.
+    /// is new, or could take data when last seen, so that what one callback sends to many needs no
+    /// queue for each. Only the first time in a callback: what follows gathers. How many bytes have
+    /// gone.
     pub(crate) fn send_aside(&mut self, id: ConnId, header: &[u8], payload: &[u8]) -> usize {
         self.release_of(id);
         let slot = self.slots.at_mut(id.index);
-        let writable = slot.registered.is_some_and(|interest| !interest.is_writable());
+        let writable = slot.registered.is_none_or(|interest| !interest.is_writable());
         let clear = self.turn != Some(id) && slot.queued() == 0 && writable;
         if !clear || !slot.flags.newly(Flags::DIRTY) {
             return 0;
@@ -506,8 +507,8 @@ impl State {
         if over && self.limits.overflow == Overflow::Pause {
             slot.flags.set(Flags::FULL);
         }
-        if self.turn != Some(id) && slot.registered.is_some_and(|i| !i.is_writable()) {
-            // The socket was writable when last seen: try before asking the poller.
+        if self.turn != Some(id) && slot.registered.is_none_or(|i| !i.is_writable()) {
+            // The socket was writable when last seen, or is new: try before asking the poller.
             if slot.flags.newly(Flags::DIRTY) {
                 self.dirty.push(id);
             }
