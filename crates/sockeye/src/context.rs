@@ -301,6 +301,7 @@ impl Context<BuiltIn> {
         let state = engine.core.state.get_mut();
         for fd in state.forgotten.drain(..) {
             poller.remove(fd.as_fd())?;
+            state.latency.call("close", None, || drop(fd));
         }
         while let Some((index, interest, known)) = engine.listeners.pop_changed() {
             if let Some(fd) = engine.listeners.fd(index) {

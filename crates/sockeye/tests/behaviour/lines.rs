@@ -537,10 +537,12 @@ fn system_calls_that_hold_the_loop_are_named() {
     peer.close(1000, "");
     drop(peer);
     turn(); // the peer's FIN
+    turn(); // where a descriptor is forgotten before it is closed
     let said = held_up("system_call");
     let watching = CAN_NEST.then_some("epoll_ctl on connection 0.0");
     let calls = ["accept", "recv on connection 0.0", "send on connection 0.0"];
-    let at_the_end = ["shutdown on connection 0.0", "close on connection 0.0"];
+    let close = if CAN_NEST { "close on connection 0.0" } else { "close" };
+    let at_the_end = ["shutdown on connection 0.0", close];
     for call in calls.into_iter().chain(at_the_end).chain(watching) {
         let name = call.split(' ').next().unwrap_or(call);
         let text = format!("{name} | system call {call} held the loop for 60ms");
