@@ -9,7 +9,7 @@ use crate::config::Overflow;
 use crate::conn::Phase;
 use crate::cork::LONG;
 use crate::message::{By, Cause, Message, Shared, data_header};
-use crate::slots::{ConnId, Flags};
+use crate::slots::{ConnId, Flags, Slot};
 use crate::state::State;
 use crate::tls::TlsError;
 use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask};
@@ -272,14 +272,12 @@ impl State {
     }
 
     /// Sends at once on a connection whose turn it is not, if nothing waits there and its socket
-    /// is new, or could take data when last seen, so that what one callback sends to many needs no
-    /// queue for each. Only the first time in a callback: what follows gathers. How many bytes have
-    /// gone.
+    /// has taken what there was, so that what one callback sends to many needs no queue for each.
+    /// Only the first time in a callback: what follows gathers. How many bytes have gone.
     pub(crate) fn send_aside(&mut self, id: ConnId, header: &[u8], payload: &[u8]) -> usize {
         self.release_of(id);
         let slot = self.slots.at_mut(id.index);
-        let writable = slot.registered.is_none_or(|interest| !interest.is_writable());
-        let clear = self.turn != Some(id) && slot.queued() == 0 && writable;
+        let clear = self.turn != Some(id) && slot.queued() == 0 && takes_data(slot);
         if !clear || !slot.flags.newly(Flags::DIRTY) {
             return 0;
         }
@@ -507,8 +505,8 @@ impl State {
         if over && self.limits.overflow == Overflow::Pause {
             slot.flags.set(Flags::FULL);
         }
-        if self.turn != Some(id) && slot.registered.is_none_or(|i| !i.is_writable()) {
-            // The socket was writable when last seen, or is new: try before asking the poller.
+        if self.turn != Some(id) && slot.registered.is_some_and(|i| !i.is_writable()) {
+            // The socket was writable when last seen: try before asking the poller.
             if slot.flags.newly(Flags::DIRTY) {
                 self.dirty.push(id);
             }
@@ -532,4 +530,11 @@ impl State {
         }
         self.review(id);
     }
+}
+
+/// Whether the socket could take data when last seen. That of an open WebSocket for which nothing
+/// waits has taken all there was, though it may not be registered yet, or still for writing.
+fn takes_data(slot: &Slot) -> bool {
+    let is_open = matches!(slot.phase, Phase::WebSocket(_));
+    is_open || slot.registered.is_some_and(|interest| !interest.is_writable())
 }
