@@ -165,7 +165,8 @@ fn a_proxy_in_the_environment_that_is_none() {
     let mut program = command(&["connect", "ws://127.0.0.1:1/"]);
     let output = output(program.env("http_proxy", "gopher://x"));
     let expected = "sockeye: ws://127.0.0.1:1/: bad proxy in the environment, http_proxy: \
-                    a proxy's URL starts with http:// or socks5h://, not with \"gopher\"\n";
+                    a proxy's URL starts with http://, https:// or socks5h://, \
+                    not with \"gopher\"\n";
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
 }
