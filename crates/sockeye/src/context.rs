@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::heartbeat::Heartbeat;
 use crate::lent::Connections;
+use crate::listen::BATCH;
 use crate::place::{Listen, Opened, open_all};
 use crate::poll::Change;
 use crate::slots::ConnId;
@@ -67,6 +68,10 @@ pub enum Turn {
 /// The tokens of the poller that are no connection's. A connection's generation would have to
 /// wrap to reach them.
 const ATTENTION: u64 = u64::MAX;
+/// The built-in loop accepts one connection in a turn, and one more for so many descriptors that
+/// are ready beside: each is answered while the kernel's part of it is still in the processor's
+/// caches, and where turns are long, newcomers do not wait for many.
+const OTHERS: usize = 16;
 const LISTENERS: u64 = u64::MAX - (1 << 20);
 
 impl Context {
@@ -248,15 +253,15 @@ impl Context<BuiltIn> {
         let timeout = self.wait_at_most(timeout.into());
         self.mode.poller.wait(&mut self.mode.events, timeout)?;
         self.engine.enter((self.clock)());
-        let mut turn = Turn::Idle;
-        let mut heeded = false;
+        let (mut turn, mut heeded) = (Turn::Idle, false);
         for (token, readiness) in self.mode.events.iter() {
             turn = Turn::Worked;
             match token {
                 ATTENTION => heeded = true,
                 LISTENERS.. => {
                     let index = (token - LISTENERS) as usize;
-                    self.engine.accept(index);
+                    let most = 1 + self.mode.events.len() / OTHERS;
+                    self.engine.listeners.accept(index, most, self.engine.core.state.get_mut());
                 }
                 watch::FIRST_TOKEN.. => {
                     let index = (token - watch::FIRST_TOKEN) as usize;
@@ -373,7 +378,7 @@ impl Context<External> {
         } else if let Some(&id) = self.engine.core.state.get_mut().watched.get(fd as usize) {
             self.engine.ready(id, readiness);
         } else if let Some(index) = self.engine.listeners.position(fd) {
-            self.engine.listeners.accept(index, self.engine.core.state.get_mut());
+            self.engine.listeners.accept(index, BATCH, self.engine.core.state.get_mut());
         }
         self.finish_call()
     }

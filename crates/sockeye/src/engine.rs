@@ -77,17 +77,6 @@ impl Engine {
         self.core.state.get_mut().inside = false;
     }
 
-    /// A listener of the built-in loop is ready. Whoever connects is heard at once: they speak
-    /// first, and mostly have, so that the poller need not say so.
-    pub(crate) fn accept(&mut self, index: usize) {
-        self.listeners.accept(index, self.core.state.get_mut());
-        let mut fresh = mem::take(&mut self.listeners.fresh);
-        for id in fresh.drain(..) {
-            self.ready(id, Readiness::READABLE);
-        }
-        self.listeners.fresh = fresh;
-    }
-
     /// A connection's descriptor is ready.
     pub(crate) fn ready(&mut self, id: ConnId, readiness: Readiness) {
         let state = self.core.state.get_mut();

@@ -12,8 +12,9 @@ use sockeye_sys::{AcceptFailure, Address, Interest, SocketFile};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// Connections accepted in one go, so that a rush of them does not starve the others.
-const BATCH: usize = 64;
+/// The most connections that are accepted in one go, so that a rush of them does not starve the
+/// others.
+pub(crate) const BATCH: usize = 64;
 
 /// How long accepting pauses after the system had no descriptor or memory left, if no connection
 /// of ours ends before.
@@ -30,8 +31,6 @@ pub(crate) struct Listeners {
     paused: bool,
     /// Loop nanoseconds at which to try again although no connection has ended.
     retry_at: Option<u64>,
-    /// The connections that were accepted last.
-    pub(crate) fresh: Vec<ConnId>,
 }
 
 struct Listener {
@@ -47,7 +46,7 @@ struct Listener {
 
 impl Listeners {
     pub(crate) fn new(filter: Option<AcceptFilter>) -> Self {
-        Self { list: Vec::new(), filter, paused: false, retry_at: None, fresh: Vec::new() }
+        Self { list: Vec::new(), filter, paused: false, retry_at: None }
     }
 
     /// Begins to accept at these sockets; the addresses they are at.
@@ -77,10 +76,9 @@ impl Listeners {
         Ok(address)
     }
 
-    /// Accepts what waits, within the connection limit.
-    pub(crate) fn accept(&mut self, index: usize, state: &mut State) {
-        self.fresh.clear();
-        for _ in 0..BATCH {
+    /// Accepts what waits, so many at most, within the connection limit.
+    pub(crate) fn accept(&mut self, index: usize, most: usize, state: &mut State) {
+        for _ in 0..most.min(BATCH) {
             if self.paused {
                 return;
             }
@@ -120,7 +118,6 @@ impl Listeners {
             state.set_tcp_options(fd.as_fd());
         }
         let id = state.begin_connection(fd);
-        self.fresh.push(id);
         state.lines.note_peer(id, peer);
         if let Some(tls) = &self.list[index].tls
             && let Err(error) = state.secure_server(id, tls)
