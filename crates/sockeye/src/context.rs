@@ -68,11 +68,19 @@ pub enum Turn {
 /// The tokens of the poller that are no connection's. A connection's generation would have to
 /// wrap to reach them.
 const ATTENTION: u64 = u64::MAX;
+const LISTENERS: u64 = u64::MAX - (1 << 20);
+
 /// The built-in loop accepts one connection in a turn, and one more for so many descriptors that
 /// are ready beside: each is answered while the kernel's part of it is still in the processor's
 /// caches, and where turns are long, newcomers do not wait for many.
 const OTHERS: usize = 16;
-const LISTENERS: u64 = u64::MAX - (1 << 20);
+
+/// How many connections are accepted in a turn in which so many descriptors are ready. Where each
+/// turn looks at all descriptors anew, as poll(2) does, turns are not made more than they must be.
+fn to_accept(ready: usize) -> usize {
+    let looks_at_all = Poller::CHANGING.is_none();
+    if looks_at_all { BATCH } else { 1 + ready / OTHERS }
+}
 
 impl Context {
     /// Begins to put a context together.
@@ -260,7 +268,7 @@ impl Context<BuiltIn> {
                 ATTENTION => heeded = true,
                 LISTENERS.. => {
                     let index = (token - LISTENERS) as usize;
-                    let most = 1 + self.mode.events.len() / OTHERS;
+                    let most = to_accept(self.mode.events.len());
                     self.engine.listeners.accept(index, most, self.engine.core.state.get_mut());
                 }
                 watch::FIRST_TOKEN.. => {
