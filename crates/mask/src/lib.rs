@@ -3,6 +3,8 @@
 //! A crate of its own because of one thing that safe Rust cannot say: that a function compiled for
 //! AVX2 is called only where there is AVX2.
 
+/// Shorter data is not worth a call.
+const CALL_FROM: usize = 32;
 /// Shorter data is not worth the question what the processor has.
 const WIDE_FROM: usize = 256;
 
@@ -21,8 +23,10 @@ const WIDE_FROM: usize = 256;
 #[inline]
 pub fn apply_mask(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let len = data.len();
-    if len < WIDE_FROM || !wide::apply(data, key) {
+    if len < CALL_FROM {
         apply(data, key);
+    } else if len < WIDE_FROM || !wide::apply(data, key) {
+        plain(data, key);
     }
     turned(key, len)
 }
@@ -34,7 +38,13 @@ pub fn copy_masked(out: &mut Vec<u8>, data: &[u8], key: [u8; 4]) {
     apply_mask(&mut out[start..], key);
 }
 
-/// What every processor can. Inlined, so that it is compiled anew for what its caller may use.
+/// What every processor can.
+#[inline(never)]
+fn plain(data: &mut [u8], key: [u8; 4]) {
+    apply(data, key);
+}
+
+/// The loop. Inlined, so that it is compiled anew for what its caller may use.
 #[inline(always)]
 fn apply(data: &mut [u8], key: [u8; 4]) {
     let word = u64::from(u32::from_ne_bytes(key));

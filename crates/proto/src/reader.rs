@@ -160,21 +160,25 @@ impl Reader {
             0x82 => MessageKind::Binary,
             _ => return None,
         };
-        if !is_between || rules.streaming || rules.fragments == 0 {
+        let key = match rules.role {
+            Role::Server => 4,
+            Role::Client => 0,
+        };
+        let is_masked = second & 0x80 != 0;
+        if !is_between || is_masked != (key > 0) || rules.streaming || rules.fragments == 0 {
             return None;
         }
-        let is_masked = second & 0x80 != 0;
         let (len, lengths) = match (second & 0x7f, rest) {
             (len @ 0..126, _) => (usize::from(len), 0),
             (126, &[a, b, ..]) => (usize::from(u16::from_be_bytes([a, b])), 2),
             _ => return None,
         };
-        let start = 2 + lengths + if is_masked { 4 } else { 0 };
-        let is_regular = is_masked == (rules.role == Role::Server) && (lengths == 0 || len > 125);
-        if !is_regular || input.len() < start + len || len as u64 > rules.message_bytes {
+        let is_shortest = lengths == 0 || len > 125;
+        let size = 2 + lengths + key + len;
+        if !is_shortest || input.len() < size || len as u64 > rules.message_bytes {
             return None;
         }
-        let mut frame = take(input, start + len);
+        let mut frame = take(input, size);
         if is_masked {
             frame = unmasked(frame, lengths);
         }

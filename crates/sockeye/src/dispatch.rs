@@ -24,7 +24,8 @@ use std::time::Duration;
 
 impl Engine {
     /// Takes what was read, phase by phase: bytes that follow a head belong to what it began.
-    /// How many of the last ones must wait.
+    /// How many of the last ones must wait. (What it calls is not inlined: all of it together would
+    /// need a stack of pages.)
     #[must_use]
     pub(crate) fn input(&mut self, id: ConnId, bytes: &mut [u8]) -> usize {
         let mut rest = bytes;
@@ -75,23 +76,17 @@ impl Engine {
     }
 
     /// The frames in `rest`, one by one, until it is used up or must wait.
+    #[inline(never)] // so that what is done for each message has all registers
     fn frames(&mut self, protocol: usize, at: At, rest: &mut &mut [u8]) -> Next {
         let id = at.id;
-        let watched = log::is_on(Levels::PARSER);
         while !rest.is_empty() {
-            let Core { state, registrations, .. } = &mut self.core;
-            let found = match watched {
-                false => state.get_mut().whole_message(id, &registrations[protocol], rest),
-                true => None, // each event is told of
-            };
-            let action = match found {
-                Some(Ok(whole)) => {
-                    self.services[protocol].receive(&self.core, at, Message::whole(whole))
-                }
+            let action = match self.whole_messages(protocol, at, rest) {
+                Some(Ok(action)) => action,
                 Some(Err(violation)) => {
                     self.violated(id, violation);
                     return discard(rest);
                 }
+                None if rest.is_empty() => break,
                 None => match self.event(protocol, at, rest) {
                     Ok(action) => action,
                     Err(next) => return next,
@@ -106,8 +101,38 @@ impl Engine {
         Next::GoOn
     }
 
+    /// The short way of [`event`](Self::event) through whole messages, until one's callback does
+    /// not simply go on, one breaks a rule, or `None`: nothing is left, or something else is next.
+    fn whole_messages(
+        &mut self,
+        protocol: usize,
+        at: At,
+        rest: &mut &mut [u8],
+    ) -> Option<Result<Action, Violation>> {
+        if log::is_on(Levels::PARSER) {
+            return None; // each event is told of
+        }
+        let (core, service) = (&self.core, &mut self.services[protocol]);
+        let registration = &core.registrations[protocol];
+        let mut left = mem::take(rest);
+        let ended = loop {
+            let found = core.state.borrow_mut().whole_message(at.id, registration, &mut left);
+            match found {
+                Some(Ok(whole)) => match service.receive(core, at, Message::whole(whole)) {
+                    Action::Continue => {}
+                    action @ (Action::Close(..) | Action::Abort) => break Some(Ok(action)),
+                },
+                Some(Err(violation)) => break Some(Err(violation)),
+                None => break None,
+            }
+        };
+        *rest = left;
+        ended
+    }
+
     /// The next event in `rest`, whatever it is: what its callback returned, or that no more of
     /// `rest` is looked at for now.
+    #[inline(never)]
     fn event(&mut self, protocol: usize, at: At, rest: &mut &mut [u8]) -> Result<Action, Next> {
         let id = at.id;
         let Core { state, registrations, .. } = &mut self.core;
@@ -405,6 +430,7 @@ impl Engine {
     }
 
     /// Input while a request is being answered: its body if the handler wants it; else it waits.
+    #[inline(never)]
     fn exchange_input(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let state = self.core.state.get_mut();
         if state.takes_request_after_raw(id) {

@@ -54,11 +54,8 @@ impl<'c, P: Protocol + ?Sized> Conn<'c, P> {
     /// callback can end with it.
     pub fn reply<'m>(&mut self, message: impl Into<Message<'m>>) -> Action {
         match self.send(message) {
-            Ok(()) | Err(SendError::Closed) => Action::Continue,
-            Err(SendError::Full) => Action::close(CloseCode::TRY_AGAIN_LATER, "send queue full"),
-            Err(SendError::Unfinished) => {
-                Action::close(CloseCode::INTERNAL_ERROR, "reply inside an unfinished message")
-            }
+            Ok(()) => Action::Continue,
+            Err(error) => not_replied(error),
         }
     }
 
@@ -110,6 +107,18 @@ impl<'c, P: Protocol + ?Sized> Conn<'c, P> {
     /// The peer's address.
     pub fn peer(&self) -> Option<Address> {
         self.connections.peer(self.id)
+    }
+}
+
+/// What becomes of a connection to which a reply could not be sent.
+#[cold]
+fn not_replied(error: SendError) -> Action {
+    match error {
+        SendError::Closed => Action::Continue,
+        SendError::Full => Action::close(CloseCode::TRY_AGAIN_LATER, "send queue full"),
+        SendError::Unfinished => {
+            Action::close(CloseCode::INTERNAL_ERROR, "reply inside an unfinished message")
+        }
     }
 }
 

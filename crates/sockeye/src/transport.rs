@@ -103,15 +103,17 @@ impl State {
         id: ConnId,
         message: &Message<'_>,
     ) -> Result<(), SendError> {
-        if self.cork_message(id, message) {
-            return Ok(());
+        match message.as_frame() {
+            Some(frame) if self.cork_frame(id, frame) => Ok(()),
+            Some(_) | None => self.send_unless_framed(id, message),
         }
-        self.send_unless_full(id, message)
     }
 
-    #[inline(never)] // so that the short way is short
-    fn send_unless_full(&mut self, id: ConnId, message: &Message<'_>) -> Result<(), SendError> {
-        if !self.cork_masked(id, message.kind(), message.as_bytes()) && self.admit(id)? {
+    #[inline(never)] // so that the shortest way is short
+    fn send_unless_framed(&mut self, id: ConnId, message: &Message<'_>) -> Result<(), SendError> {
+        let (kind, payload) = (message.kind(), message.as_bytes());
+        let is_corked = self.cork_message(id, kind, payload) || self.cork_masked(id, kind, payload);
+        if !is_corked && self.admit(id)? {
             self.send_data(id, message);
         }
         Ok(())
@@ -121,15 +123,17 @@ impl State {
     /// uncompressed, with nothing waiting before them and room in the cork. Else `false`, and
     /// nothing done.
     #[inline]
-    fn cork_message(&mut self, id: ConnId, message: &Message<'_>) -> bool {
-        self.is_usual(id)
-            && match message.as_frame() {
-                Some(frame) => frame.len() < LONG && self.cork.push(frame),
-                None => self.cork.push_message(message.kind(), message.as_bytes()),
-            }
+    fn cork_message(&mut self, id: ConnId, kind: MessageKind, payload: &[u8]) -> bool {
+        self.is_usual(id) && self.cork.push_message(kind, payload)
     }
 
-    /// The same for a message that is framed already.
+    /// The same for one that is framed already, and not long.
+    #[inline]
+    fn cork_frame(&mut self, id: ConnId, frame: &[u8]) -> bool {
+        self.is_usual(id) && frame.len() < LONG && self.cork.push(frame)
+    }
+
+    /// The same for one of any length.
     #[inline]
     pub(crate) fn cork_shared(&mut self, id: ConnId, shared: &Shared) -> bool {
         self.is_usual(id) && self.cork.push(&shared.frame)

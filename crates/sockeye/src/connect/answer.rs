@@ -138,6 +138,7 @@ impl ConnectError {
 
 impl Engine {
     /// What a server says to our handshake: its head, or the body of a refusal.
+    #[inline(never)]
     pub(crate) fn answer_input(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let state = self.core.state.get_mut();
         let Some(answering) = state.answering(id) else { return Next::GoOn };

@@ -78,6 +78,7 @@ impl State {
 
 impl Engine {
     /// What a proxy says.
+    #[inline(never)]
     pub(crate) fn tunnel_input(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let state = self.core.state.get_mut();
         let Some(asked) = state.tunnelling(id) else { return Next::GoOn };
