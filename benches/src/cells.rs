@@ -112,6 +112,15 @@ impl Cell {
         }
     }
 
+    /// In how many turns it is measured in a round: in fewer if it takes long to open connections.
+    pub(crate) fn turns(&self) -> u32 {
+        match self.kind {
+            Kind::Memory { .. } | Kind::Churn { .. } => 1,
+            Kind::Echo { connections, idle, .. } if connections + idle >= 5000 => 2,
+            Kind::Echo { .. } | Kind::Broadcast { .. } | Kind::Handshakes => 4,
+        }
+    }
+
     /// The echo with nothing beside it, of one that is measured beside idle connections.
     pub(crate) fn without_idle(&self) -> Option<Kind> {
         match self.kind {

@@ -124,7 +124,8 @@ pub(crate) fn run(
     })
 }
 
-fn all<const N: usize>(values: [Option<f64>; N]) -> Option<[f64; N]> {
+/// All of them, or nothing.
+pub(crate) fn all<const N: usize>(values: [Option<f64>; N]) -> Option<[f64; N]> {
     let all: Vec<f64> = values.into_iter().flatten().collect();
     all.try_into().ok()
 }

@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: Sockeye beside its peers and the bare system calls.
 //!
-//! Servers and the load take turns: in each round every server meets every kind of load once, so
-//! that what else happens on the machine meets all of them alike. Server and load are pinned to
-//! processors of their own. What counts is messages per second of the server's processor time.
+//! Servers take turns: in each round all of them run under every kind of load, of which each gets
+//! a tenth of a second, four times, so that what else happens on the machine meets all of them
+//! alike. Server and load are pinned to processors of their own. What counts is messages per second of the server's processor time.
 //!
 //! | to change | open |
 //! |---|---|
@@ -29,7 +29,6 @@ mod server;
 mod stats;
 
 use cells::{CELLS, Cell};
-use load::Pace;
 use make::Built;
 use measure::Measured;
 use peers::{Peer, Server};
@@ -46,11 +45,6 @@ cargo xtask bench [--quick] [--rounds N] [--cells NAME[,NAME...]] [--peers NAME[
     --rounds  so many rounds
     --cells   only these kinds of load, such as binary-20-64x16
     --peers   only these servers, such as sockeye,uwebsockets,floor";
-
-/// How long one measurement is: many short ones tell more than few long ones, since what else
-/// happens on a machine comes and goes in seconds.
-const PACE: Pace =
-    Pace { warm_up: Duration::from_millis(150), measured: Duration::from_millis(450) };
 
 /// For so long there are rounds in which everybody takes part; then those by whom nothing is judged
 /// sit out.
@@ -185,11 +179,8 @@ fn each(built: &Built, cell: &Cell, round: u32, everybody: bool, all: &mut Vec<M
     if round.is_multiple_of(2) {
         servers.reverse();
     }
-    for server in servers {
-        let name = server.peer.name();
-        let measured = measure::once(&built.tools, server, cell, round, &PACE);
-        let measured =
-            measured.unwrap_or_else(|why| Measured::failed(server.peer, *cell, round, why));
+    for measured in measure::all(&built.tools, &servers, cell, round) {
+        let name = measured.peer.name();
         match &measured.failure {
             None => println!("    {name:<22} {:>12.0}", measured.value),
             Some(why) => println!("    {name:<22} {why}"),

@@ -1,10 +1,12 @@
-//! One measurement: a server on one processor, the load on another.
+//! One measurement: a server on one processor, the load on another; and those of a round, in turns.
 
 use crate::cells::{Cell, Kind};
 use crate::load::{self, Pace, Told, Until};
 use crate::make::Tools;
 use crate::peers::{Peer, Server};
 use crate::server::Running;
+use crate::stats::median;
+use std::time::Duration;
 
 /// So many connections come and go before memory is first looked at.
 const SETTLED: u64 = 20_000;
@@ -32,40 +34,104 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    /// What came of the turns of a server.
+    fn of_turns(peer: Peer, cell: Cell, round: u32, running: &Running, turns: &[Told]) -> Self {
+        let middle =
+            |part: usize| median(turns.iter().filter_map(|told| Some(told.latency?[part])));
+        let latency = [middle(0), middle(1), middle(2)];
+        Self {
+            peer,
+            cell,
+            round,
+            value: turns.iter().map(|told| told.rate).sum::<f64>() / turns.len() as f64,
+            latency: load::all(latency),
+            wire: median(turns.iter().filter_map(|told| told.wire)),
+            memory: running.memory(),
+            failure: None,
+        }
+    }
+
     pub(crate) fn failed(peer: Peer, cell: Cell, round: u32, why: String) -> Self {
         let (value, failure) = (f64::NAN, Some(why));
         Self { peer, cell, round, value, latency: None, wire: None, memory: None, failure }
     }
 }
 
-/// Makes one.
-pub(crate) fn once(
-    tools: &Tools,
-    server: &Server,
+/// How long a turn is.
+const PACE: Pace =
+    Pace { warm_up: Duration::from_millis(60), measured: Duration::from_millis(115) };
+
+/// Measures servers under one kind of load in a round.
+pub(crate) fn all(tools: &Tools, servers: &[&Server], cell: &Cell, round: u32) -> Vec<Measured> {
+    match cell.kind {
+        Kind::Echo { .. } | Kind::Broadcast { .. } | Kind::Handshakes => {
+            in_turns(tools, servers, cell, round)
+        }
+        Kind::Memory { connections } => one_by_one(servers, cell, round, |peer, running| {
+            memory(tools, peer, running, cell, connections)
+        }),
+        Kind::Churn { connections } => one_by_one(servers, cell, round, |peer, running| {
+            growth(tools, peer, running, cell, connections)
+        }),
+    }
+}
+
+/// Has the servers take turns: what else happens on a machine comes and goes in seconds, and so
+/// meets all of them alike.
+fn in_turns(tools: &Tools, servers: &[&Server], cell: &Cell, round: u32) -> Vec<Measured> {
+    let mut runs: Vec<Run> = servers.iter().map(|server| Run::begin(server, cell)).collect();
+    for _ in 0..cell.turns() {
+        runs.iter_mut().for_each(|run| run.take_turn(tools, cell));
+        runs.reverse(); // who was last is first
+    }
+    runs.into_iter().map(|run| run.end(cell, round)).collect()
+}
+
+/// A server under a load, and what the load has told so far.
+struct Run {
+    peer: Peer,
+    told: Vec<Told>,
+    running: Result<Running, String>,
+}
+
+impl Run {
+    fn begin(server: &Server, cell: &Cell) -> Self {
+        let running = Running::start(&server.command(cell));
+        Self { peer: server.peer, told: Vec::new(), running }
+    }
+
+    fn take_turn(&mut self, tools: &Tools, cell: &Cell) {
+        let Ok(running) = &self.running else { return };
+        match load::run(tools, self.peer, running, running.pid(), cell, &Until::Time(PACE)) {
+            Ok(told) => self.told.push(told),
+            Err(why) => self.running = Err(why),
+        }
+    }
+
+    fn end(self, cell: &Cell, round: u32) -> Measured {
+        match self.running {
+            Ok(running) => Measured::of_turns(self.peer, *cell, round, &running, &self.told),
+            Err(why) => Measured::failed(self.peer, *cell, round, why),
+        }
+    }
+}
+
+/// Measures what takes one server at a time, by what gives the value.
+fn one_by_one(
+    servers: &[&Server],
     cell: &Cell,
     round: u32,
-    pace: &Pace,
-) -> Result<Measured, String> {
-    let running = Running::start(&server.command(cell))?;
-    let (value, told) = match cell.kind {
-        Kind::Echo { .. } | Kind::Broadcast { .. } | Kind::Handshakes => {
-            let until = Until::Time(*pace);
-            let told = load::run(tools, server.peer, &running, running.pid(), cell, &until)?;
-            (told.rate, told)
-        }
-        Kind::Memory { connections } => memory(tools, server.peer, &running, cell, connections)?,
-        Kind::Churn { connections } => growth(tools, server.peer, &running, cell, connections)?,
+    value: impl Fn(Peer, &Running) -> Result<(f64, Told), String>,
+) -> Vec<Measured> {
+    let one = |server: &Server| -> Result<Measured, String> {
+        let running = Running::start(&server.command(cell))?;
+        let (value, told) = value(server.peer, &running)?;
+        Ok(Measured { value, ..Measured::of_turns(server.peer, *cell, round, &running, &[told]) })
     };
-    Ok(Measured {
-        peer: server.peer,
-        cell: *cell,
-        round,
-        value,
-        latency: told.latency,
-        wire: told.wire,
-        memory: running.memory(),
-        failure: None,
-    })
+    let measured = |server: &&Server| {
+        one(server).unwrap_or_else(|why| Measured::failed(server.peer, *cell, round, why))
+    };
+    servers.iter().map(measured).collect()
 }
 
 /// Bytes for each connection, of many that are open.
