@@ -115,17 +115,18 @@ impl Engine {
         let (core, service) = (&self.core, &mut self.services[protocol]);
         let registration = &core.registrations[protocol];
         let mut left = mem::take(rest);
-        let ended = loop {
+        let mut ended = None;
+        while !left.is_empty() && ended.is_none() {
             let found = core.state.borrow_mut().whole_message(at.id, registration, &mut left);
             match found {
                 Some(Ok(whole)) => match service.receive(core, at, Message::whole(whole)) {
                     Action::Continue => {}
-                    action @ (Action::Close(..) | Action::Abort) => break Some(Ok(action)),
+                    action @ (Action::Close(..) | Action::Abort) => ended = Some(Ok(action)),
                 },
-                Some(Err(violation)) => break Some(Err(violation)),
-                None => break None,
+                Some(Err(violation)) => ended = Some(Err(violation)),
+                None => break,
             }
-        };
+        }
         *rest = left;
         ended
     }
@@ -191,6 +192,7 @@ impl Engine {
     }
 
     /// A request head, or a part of it.
+    #[inline(never)]
     fn request(&mut self, id: ConnId, rest: &mut &mut [u8]) -> Next {
         let state = self.core.state.get_mut();
         let slot = state.slots.at_mut(id.index);
