@@ -2,7 +2,8 @@
 //!
 //! Servers take turns: in each round all of them run under every kind of load, of which each gets
 //! a tenth of a second, four times, so that what else happens on the machine meets all of them
-//! alike. Server and load are pinned to processors of their own. What counts is messages per second of the server's processor time.
+//! alike. Server and load are pinned to processors of their own. What counts is messages per second
+//! of the server's processor time.
 //!
 //! | to change | open |
 //! |---|---|
