@@ -146,12 +146,18 @@ impl Ctx {
         let text = room.get(..used).filter(|_| used <= HEADER_ROOM);
         let text =
             text.ok_or("CLIENT_APPEND_HANDSHAKE_HEADER wrote more than there is room for")?;
-        let text = std::str::from_utf8(text).map_err(|_| "an added header is not UTF-8")?;
-        let line = |line: &str| {
-            let (name, value) = line.split_once(':').ok_or("an added header has no colon")?;
-            Ok((name.to_owned(), value.trim().to_owned()))
-        };
-        text.split("\r\n").filter(|text| !text.is_empty()).map(line).collect()
+        let mut rest = std::str::from_utf8(text).map_err(|_| "an added header is not UTF-8")?;
+        let mut headers = Vec::new();
+        while !rest.is_empty() {
+            let end = rest.as_bytes().windows(2).position(|two| two == b"\r\n");
+            let (line, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            rest = behind.strip_prefix("\r\n").unwrap_or_default();
+            if !line.is_empty() {
+                let (name, value) = line.split_once(':').ok_or("an added header has no colon")?;
+                headers.push((name.to_owned(), value.trim().to_owned()));
+            }
+        }
+        Ok(headers)
     }
 
     /// A TCP connection to the address, or through the proxy.

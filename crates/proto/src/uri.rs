@@ -41,7 +41,7 @@ impl Url {
         if let Some(at) = text.bytes().position(|byte| !is_url_byte(byte)) {
             return Err(UrlError::Character { at });
         }
-        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let (scheme, rest) = split_scheme(text).ok_or(UrlError::Scheme)?;
         let secure = is_secure(scheme).ok_or(UrlError::Scheme)?;
         if rest.contains('#') {
             return Err(UrlError::Fragment); // RFC 6455 §3
@@ -133,6 +133,12 @@ impl Error for UrlError {}
 /// The port a scheme has by itself.
 pub(crate) fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
+}
+
+/// What stands before and behind `://`.
+pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
 }
 
 /// Whether a scheme means TLS; `None` for one that is not ours. HTTP's names are taken as well.

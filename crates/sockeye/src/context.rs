@@ -312,7 +312,7 @@ impl Context<BuiltIn> {
     fn apply_changes(&mut self) -> io::Result<()> {
         let (engine, poller) = (&mut self.engine, &mut self.mode.poller);
         let state = engine.core.state.get_mut();
-        for fd in state.forgotten.drain(..) {
+        while let Some(fd) = state.forgotten.pop_front() {
             poller.remove(fd.as_fd())?;
             state.latency.call("close", None, || drop(fd));
         }

@@ -8,6 +8,7 @@ use crate::slots::{ConnId, Flags};
 use crate::wheel::Deadline;
 use sockeye_proto::Opcode;
 use sockeye_proto::handshake::Refusal;
+use sockeye_sys::Lasting;
 use std::time::Duration;
 
 impl Engine {
@@ -113,7 +114,7 @@ impl Engine {
         let head = state.slots.get(id).map(|slot| &slot.phase);
         let begun = matches!(head, Some(Phase::Request(Some(_))));
         if begun {
-            let why = format!("The request was not complete within {limit:?}.");
+            let why = format!("The request was not complete within {}.", Lasting(limit));
             self.refuse(id, &Refusal::new(408, why));
         } else {
             state.doom(id, By::Us, Cause::Stalled(limit));

@@ -18,6 +18,7 @@ use sockeye_proto::handshake::{
 };
 use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, HeadScanner, RequestHead};
 use sockeye_proto::{DeflateAgreed, Event, Opcode, Payload, Role, Violation};
+use sockeye_sys::Lasting;
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::time::Duration;
@@ -497,9 +498,9 @@ impl Engine {
         }
         let reads = state.exchange(id).is_some_and(|exchange| exchange.reads_body());
         let (status, why) = if reads {
-            (408, format!("The request's body made no progress for {limit:?}."))
+            (408, format!("The request's body made no progress for {}.", Lasting(limit)))
         } else {
-            (503, format!("There was no answer within {limit:?}."))
+            (503, format!("There was no answer within {}.", Lasting(limit)))
         };
         self.refuse(id, &Refusal::new(status, why));
     }

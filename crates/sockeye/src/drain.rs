@@ -8,6 +8,7 @@ use crate::state::State;
 use crate::wheel::Deadline;
 use sockeye_proto::CloseCode;
 use sockeye_proto::handshake::Refusal;
+use sockeye_sys::Lasting;
 use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
@@ -74,7 +75,7 @@ impl Engine {
         }
         self.listeners.close_all(state);
         let ids: Vec<ConnId> = state.slots.ids().collect();
-        note!(NOTICE, "draining {} connections over {over:?}", ids.len());
+        note!(NOTICE, "draining {} connections over {}", ids.len(), Lasting(over));
         let mut left = VecDeque::new();
         for id in ids {
             match self.kind(id) {
@@ -102,8 +103,10 @@ impl Engine {
         }
         drain.left.retain(|&id| state.is_open(id));
         let many = drain.left.len().saturating_sub(drain.may_be_left());
-        for id in drain.left.drain(..many) {
-            self.send_away(id);
+        for _ in 0..many {
+            if let Some(id) = drain.left.pop_front() {
+                self.send_away(id);
+            }
         }
         if drain.step < drain.steps {
             self.core.state.get_mut().draining = Some(drain);

@@ -9,7 +9,7 @@ use crate::wheel::Deadline;
 use sockeye_proto::handshake::{
     OriginPolicy, OriginVerdict, Refusal, UpgradeRequest, same_origin, write_switching_protocols,
 };
-use sockeye_proto::http::{BadHeader, HeadScanner, Headers};
+use sockeye_proto::http::{BadHeader, HeadScanner, Headers, listed};
 use sockeye_proto::{DeflateAgreed, Role};
 use sockeye_sys::Address;
 use std::any::Any;
@@ -309,7 +309,8 @@ impl Router {
     fn unknown_subprotocol(&self) -> String {
         let by_name = self.routes.iter().filter(|(_, route)| *route == Route::Name);
         let names: Vec<&str> = by_name.map(|(name, _)| name.as_str()).collect();
-        format!("None of the subprotocols offered is known; there are: {}.", names.join(", "))
+        let names = listed(&names);
+        format!("None of the subprotocols offered is known; there are: {names}.")
     }
 }
 

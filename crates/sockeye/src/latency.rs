@@ -4,6 +4,7 @@ use crate::builder::Clock;
 use crate::log::{self, Field, Levels, Value};
 use crate::slots::ConnId;
 use crate::state::{Core, ProtocolId};
+use sockeye_sys::Lasting;
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
@@ -102,7 +103,7 @@ impl Latency {
     /// Says what took longest of all that was measured.
     pub(crate) fn report(&self) {
         let Some((took, culprit)) = self.worst.borrow_mut().take() else { return };
-        culprit.emit("longest", took, format_args!("longest: {culprit} took {took:?}"));
+        culprit.emit("longest", took, format_args!("longest: {culprit} took {}", Lasting(took)));
     }
 
     fn end(&self, begun: Instant, culprit: impl FnOnce() -> Culprit) {
@@ -113,7 +114,8 @@ impl Latency {
         }
         let culprit = culprit();
         if took >= self.threshold {
-            culprit.emit("latency", took, format_args!("{culprit} held the loop for {took:?}"));
+            let what = format_args!("{culprit} held the loop for {}", Lasting(took));
+            culprit.emit("latency", took, what);
         }
         if is_worst {
             self.worst.replace(Some((took, culprit)));

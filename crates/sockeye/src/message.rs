@@ -6,6 +6,7 @@ use bytes::Bytes;
 use sockeye_proto::{
     CloseCode, FrameHeader, HEADER_MAX, MessageKind, Payload, Violation, WholeMessage, push_frame,
 };
+use sockeye_sys::Lasting;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -299,9 +300,11 @@ impl fmt::Display for Cause {
             Self::Vanished => f.write_str("end of stream without a close frame"),
             Self::Broken(kind) => write!(f, "connection broke: {kind}"),
             Self::Tls(error) => error.fmt(f),
-            Self::PongMissing(after) => write!(f, "no pong within {after:?}"),
-            Self::Stalled(after) => write!(f, "peer took nothing for {after:?}"),
-            Self::CloseUnanswered(after) => write!(f, "close frame unanswered for {after:?}"),
+            Self::PongMissing(after) => write!(f, "no pong within {}", Lasting(*after)),
+            Self::Stalled(after) => write!(f, "peer took nothing for {}", Lasting(*after)),
+            Self::CloseUnanswered(after) => {
+                write!(f, "close frame unanswered for {}", Lasting(*after))
+            }
             Self::QueueFull => f.write_str("send queue full"),
             Self::Aborted => f.write_str("aborted"),
         }

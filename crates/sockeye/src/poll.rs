@@ -33,9 +33,10 @@ impl State {
 
     /// Closes the descriptors whose `Forget` has been taken.
     pub(crate) fn close_forgotten(&mut self) {
-        for fd in self.forgotten.drain(..self.announced) {
+        while self.announced > 0 {
+            self.announced -= 1;
+            let fd = self.forgotten.pop_front();
             self.latency.call("close", None, || drop(fd));
         }
-        self.announced = 0;
     }
 }

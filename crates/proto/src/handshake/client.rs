@@ -7,7 +7,7 @@ use super::refuse_handshake_field;
 use super::server::accept_key;
 use crate::base64;
 use crate::http::response::write_field;
-use crate::http::syntax::{is_field_value, is_token, quoted};
+use crate::http::syntax::{is_field_value, is_token, listed, quoted};
 use crate::http::{BadHeader, Headers, ListItems, ResponseHead, Version};
 use crate::uri::{Authority, Url};
 
@@ -160,8 +160,8 @@ fn write_request(key: &[u8], wanted: &ClientRequest<'_>) -> Result<Vec<u8>, BadR
     out.extend_from_slice(key);
     out.extend_from_slice(b"\r\nSec-WebSocket-Version: 13\r\n");
     if !wanted.subprotocols.is_empty() {
-        let list = wanted.subprotocols.join(", ");
-        write_field(&mut out, "Sec-WebSocket-Protocol", &list).map_err(BadRequest::Header)?;
+        write_field(&mut out, "Sec-WebSocket-Protocol", &listed(wanted.subprotocols))
+            .map_err(BadRequest::Header)?;
     }
     if let Some(extensions) = wanted.extensions {
         let mut offers = ListItems::new(extensions.as_bytes()).peekable();

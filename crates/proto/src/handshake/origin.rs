@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::http::syntax::quoted;
-use crate::uri::{Authority, default_port, is_secure};
+use crate::uri::{Authority, default_port, is_secure, split_scheme};
 
 /// Which origins may connect. A client that sends no `Origin` is no browser, and always may.
 ///
@@ -109,7 +109,7 @@ pub fn host_is_listed<'a>(host: &str, allowed: impl IntoIterator<Item = &'a str>
 /// `scheme "://" host [":" port]` and nothing more (RFC 6454 §7). Whether the scheme is a secure
 /// one, and the rest.
 fn parse_origin(origin: &str) -> Option<(bool, Authority<'_>)> {
-    let (scheme, authority) = origin.split_once("://")?;
+    let (scheme, authority) = split_scheme(origin)?;
     let authority = Authority::parse(authority)?; // no path, no user information
     if authority.host.is_empty() { None } else { Some((is_secure(scheme)?, authority)) }
 }

@@ -5,7 +5,7 @@ use super::error::HeadError;
 use super::headers::{Header, Headers, ListItems};
 use super::scan::{HeadLimits, HeadScanner};
 use super::syntax::{is_token, is_value_byte, parse_decimal, trim_ows};
-use crate::uri::{Authority, is_secure};
+use crate::uri::{Authority, is_secure, split_scheme};
 
 /// The versions of HTTP that are spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,7 +138,7 @@ impl<'b> RequestHead<'b> {
         if self.target.starts_with(['/', '*']) {
             return self.target;
         }
-        let Some((_, after)) = self.target.split_once("://") else {
+        let Some((_, after)) = split_scheme(self.target) else {
             // Only a lenient reading lets others than CONNECT come here.
             return if self.method == "CONNECT" { "" } else { self.target };
         };
@@ -227,7 +227,7 @@ fn check_target<'b>(method: &str, target: &'b str) -> Result<Option<&'b str>, He
     if target.starts_with('/') || (target == "*" && method == "OPTIONS") {
         return Ok(None);
     }
-    let (scheme, rest) = target.split_once("://").ok_or(HeadError::Target)?;
+    let (scheme, rest) = split_scheme(target).ok_or(HeadError::Target)?;
     is_secure(scheme).ok_or(HeadError::Target)?;
     let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
     let parsed = Authority::parse(authority).ok_or(HeadError::Target)?;

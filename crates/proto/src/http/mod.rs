@@ -31,3 +31,4 @@ pub use response::{
     write_response_head,
 };
 pub use scan::{HeadLimits, HeadScanner};
+pub use syntax::listed;

@@ -19,6 +19,16 @@ pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| is_value_byte(byte))
 }
 
+/// Names with commas between them, as in a field that is a list.
+pub fn listed(names: &[&str]) -> String {
+    let mut list = String::new();
+    for (at, name) in names.iter().enumerate() {
+        list += if at == 0 { "" } else { ", " };
+        list += name;
+    }
+    list
+}
+
 /// Without the optional whitespace around it (RFC 9110 §5.6.3: space and tab, nothing else).
 pub(crate) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {

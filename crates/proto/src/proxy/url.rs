@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::http::syntax::quoted;
-use crate::uri::{Authority, MAX_URL, parse_userinfo};
+use crate::uri::{Authority, MAX_URL, parse_userinfo, split_scheme};
 
 /// What is spoken with a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl FromStr for Proxy {
         if text.len() > MAX_URL {
             return Err(BadProxy::TooLong);
         }
-        let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+        let (scheme, rest) = split_scheme(text).unwrap_or(("http", text));
         let is = |name| scheme.eq_ignore_ascii_case(name);
         let kind = if is("http") {
             ProxyKind::Http

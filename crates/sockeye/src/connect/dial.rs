@@ -15,7 +15,7 @@ use crate::slots::{ConnId, Flags};
 use crate::state::{Core, ProtocolId, State};
 use crate::wheel::Deadline;
 use sockeye_proto::proxy::Tunnel;
-use sockeye_sys::Address;
+use sockeye_sys::{Address, Lasting};
 use std::cell::RefMut;
 use std::collections::VecDeque;
 use std::io;
@@ -356,8 +356,9 @@ impl State {
     pub(crate) fn dial_timed_out(&mut self, id: ConnId, after: Duration) -> ConnectError {
         let Some(dial) = self.dialing(id) else { return ConnectError::Aborted };
         let mut tries = mem::take(&mut dial.tries);
-        let late =
-            || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {after:?}"));
+        let late = || {
+            io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {}", Lasting(after)))
+        };
         tries.extend(dial.attempts.iter().map(|(_, address)| (address.clone(), late())));
         let error = match tries[..] {
             [] => ConnectError::TimedOut { step: Step::LookUp, after },

@@ -1,12 +1,13 @@
 //! Why a connection was not opened: which step failed, and how.
 
+use crate::log::is_harmful;
 use crate::tls::TlsError;
 use sockeye_proto::BadExtension;
 use sockeye_proto::handshake::{BadRequest, Mismatch};
 use sockeye_proto::http::{HeadError, reason_phrase};
 use sockeye_proto::proxy::{BadProxy, BadTunnel, Proxy, TunnelError};
 use sockeye_proto::uri::UrlError;
-use sockeye_sys::Address;
+use sockeye_sys::{Address, Lasting};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -130,12 +131,12 @@ impl fmt::Display for ConnectError {
             Self::Tunnel(error) => error.fmt(f),
             Self::Proxy { proxy, error } => write!(f, "proxy {proxy}: {error}"),
             Self::TimedOut { step, after } => match step {
-                Step::LookUp => write!(f, "name look-up without an answer for {after:?}"),
-                Step::Tcp => write!(f, "no connection within {after:?}"),
-                Step::Proxy => write!(f, "no tunnel within {after:?}"),
-                Step::Tls => write!(f, "TLS was not agreed on within {after:?}"),
+                Step::LookUp => write!(f, "name look-up without an answer for {}", Lasting(*after)),
+                Step::Tcp => write!(f, "no connection within {}", Lasting(*after)),
+                Step::Proxy => write!(f, "no tunnel within {}", Lasting(*after)),
+                Step::Tls => write!(f, "TLS was not agreed on within {}", Lasting(*after)),
                 Step::Handshake => {
-                    write!(f, "the server did not answer the handshake within {after:?}")
+                    write!(f, "the server did not answer the handshake within {}", Lasting(*after))
                 }
             },
             Self::Tls(error) => error.fmt(f),
@@ -208,7 +209,7 @@ impl fmt::Display for HttpAnswer {
             write!(f, ", and sends on to {}", shown(location))?;
         }
         if let Some(after) = self.retry_after {
-            write!(f, ", and wants to be asked again after {after:?}")?;
+            write!(f, ", and wants to be asked again after {}", Lasting(after))?;
         }
         let body = String::from_utf8_lossy(&self.body);
         let body = body.trim();
@@ -218,8 +219,17 @@ impl fmt::Display for HttpAnswer {
 
 /// A server's text made fit for one line, and cut short.
 fn shown(text: &str) -> String {
-    let mut characters = text.chars();
-    let start: String = characters.by_ref().take(HttpAnswer::SHOWN).collect();
-    let dots = if characters.next().is_some() { "…" } else { "" };
-    format!("{}{dots}", start.escape_debug())
+    let mut shown = String::new();
+    for (count, char) in text.chars().enumerate() {
+        if count == HttpAnswer::SHOWN {
+            shown.push('…');
+            break;
+        }
+        if is_harmful(char) || matches!(char, '"' | '\\') {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
 }

@@ -38,6 +38,7 @@ mod syslog;
 pub use journal::Journal;
 pub use json::Json;
 pub use levels::{Levels, UnknownLevel};
+pub(crate) use record::is_harmful;
 pub use record::{Field, LINE_BYTES, Record, Value};
 pub use stderr::Stderr;
 pub use syslog::Syslog;

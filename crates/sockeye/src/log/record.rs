@@ -132,7 +132,7 @@ impl Write for Line {
 }
 
 /// Whether a character can end a line, steer a terminal, or show text in another order.
-pub(super) fn is_harmful(char: char) -> bool {
+pub(crate) fn is_harmful(char: char) -> bool {
     let separates_or_turns = matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}');
     char.is_control() || separates_or_turns

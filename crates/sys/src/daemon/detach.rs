@@ -24,6 +24,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::above_standard;
 use crate::error::{context, retry};
+use crate::lasting::Lasting;
 use crate::socket::{recv, send};
 
 /// The daemon's side of [`detach`]: what tells the process that waits how it went.
@@ -164,7 +165,9 @@ fn verdict(link: &OwnedFd, patience: Duration) -> Result<(), String> {
     loop {
         let count = match wait_readable(link, deadline) {
             Ok(true) => recv(link.as_fd(), &mut buffer),
-            Ok(false) => return Err(format!("the daemon was not ready within {patience:?}")),
+            Ok(false) => {
+                return Err(format!("the daemon was not ready within {}", Lasting(patience)));
+            }
             Err(error) => Err(error),
         };
         match count {
@@ -172,22 +175,28 @@ fn verdict(link: &OwnedFd, patience: Duration) -> Result<(), String> {
             Ok(0) | Err(_) => break,
             Ok(count) => said.extend_from_slice(&buffer[..count]),
         }
-        if said.ends_with(b"ready\n") && !is_failure(&said) {
+        if said.ends_with(b"ready\n") && failure(&said).is_none() {
             return Ok(());
         }
         if said.len() > 2 * MOST_SAID {
             break;
         }
     }
-    let said = String::from_utf8_lossy(&said);
-    match said.split_once("failed\n") {
-        Some((_, why)) => Err(why.trim_end().to_owned()),
-        None => Err(obituary(said.trim().strip_prefix("pid ").and_then(|pid| pid.parse().ok()))),
-    }
+    Err(match failure(&said) {
+        Some(why) => String::from_utf8_lossy(why).trim_end().to_owned(),
+        None => {
+            let pid =
+                std::str::from_utf8(&said).ok().and_then(|said| said.trim().strip_prefix("pid "));
+            obituary(pid.and_then(|pid| pid.parse().ok()))
+        }
+    })
 }
 
-fn is_failure(said: &[u8]) -> bool {
-    said.windows(7).any(|window| window == b"failed\n")
+/// What the daemon says of why it has failed, if it has.
+fn failure(said: &[u8]) -> Option<&[u8]> {
+    const FAILED: &[u8] = b"failed\n";
+    let at = said.windows(FAILED.len()).position(|window| window == FAILED)?;
+    said.get(at + FAILED.len()..)
 }
 
 /// What is known about a daemon that has hung up without a word.

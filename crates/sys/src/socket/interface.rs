@@ -28,9 +28,11 @@ pub fn interface_addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>>
         }
     }
     if !names.iter().any(|known| known == name) {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let there = names.join(", ");
-        let why = format!("there is no network interface {name:?}; there are: {there}");
+        let mut why = format!("there is no network interface {name:?}; there are: ");
+        for (at, name) in names.iter().enumerate() {
+            why += if at == 0 { "" } else { ", " };
+            why += name;
+        }
         return Err(io::Error::new(io::ErrorKind::NotFound, why));
     }
     for address in &mut found {
