@@ -13,7 +13,7 @@ use crate::panic::export;
 use crate::wsi::{Kind, Stash, Wsi};
 use libc::POLLIN;
 use sockeye::tls::ClientTls;
-use sockeye::{Connect, Proxy};
+use sockeye::{Address, Connect, Proxy};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -77,7 +77,7 @@ impl Ctx {
         if let Some(origin) = wanted.origin {
             connect = connect.origin(origin);
         }
-        let names = wanted.protocol.unwrap_or_default().split(',').map(str::trim);
+        let names = wanted.protocol.unwrap_or_default().split(',').map(str::trim_ascii);
         for name in names.filter(|name| !name.is_empty()) {
             connect = connect.subprotocol(name);
         }
@@ -154,7 +154,7 @@ impl Ctx {
             rest = behind.strip_prefix("\r\n").unwrap_or_default();
             if !line.is_empty() {
                 let (name, value) = line.split_once(':').ok_or("an added header has no colon")?;
-                headers.push((name.to_owned(), value.trim().to_owned()));
+                headers.push((name.to_owned(), value.trim_ascii().to_owned()));
             }
         }
         Ok(headers)
@@ -226,7 +226,7 @@ fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
         let left = deadline.saturating_duration_since(Instant::now());
         match TcpStream::connect_timeout(&address, left.max(Duration::from_millis(1))) {
             Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(format!("connect to {address}: {error}")),
+            Err(error) => last = Some(format!("connect to {}: {error}", Address::from(address))),
         }
     }
     Err(last.unwrap_or_else(|| format!("{address} has no address")))

@@ -101,7 +101,7 @@ fn end_with_digit(path: &CStr) {
 fn holder(path: &Path) -> Option<u32> {
     let mut text = [0; 16];
     let len = File::open(path).and_then(|mut file| file.read(&mut text)).ok()?;
-    str::from_utf8(&text[..len]).ok()?.trim().parse().ok()
+    str::from_utf8(&text[..len]).ok()?.trim_ascii().parse().ok()
 }
 
 fn to_stderr(mut line: Vec<u8>) {

@@ -7,6 +7,7 @@ use crate::log::say;
 use crate::panic::export;
 use crate::write::bytes;
 use crate::wsi::{Kind, Wsi};
+use rustix::fs::FileType;
 use sockeye::{ConnId, SendError};
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::fs::File;
@@ -46,9 +47,9 @@ impl Ctx {
     /// Answers with a file. Negative or positive: end the connection.
     fn serve_file(&self, wsi: &Wsi, conn: ConnId, path: &Path, headers: &Extra<'_>) -> c_int {
         let opened = File::open(path).and_then(|file| {
-            let about = file.metadata()?;
-            if about.is_file() {
-                Ok((file, about.len()))
+            let about = rustix::fs::fstat(&file)?;
+            if FileType::from_raw_mode(about.st_mode).is_file() {
+                Ok((file, about.st_size as u64))
             } else {
                 Err(io::ErrorKind::IsADirectory.into())
             }

@@ -24,8 +24,8 @@ impl<V> Dense<V> {
     }
 
     pub fn insert(&mut self, at: usize, value: V) {
-        if self.places.len() <= at {
-            self.places.resize_with(at + 1, || None);
+        while self.places.len() <= at {
+            self.places.push(None);
         }
         if self.places[at].replace(value).is_none() {
             self.len += 1;

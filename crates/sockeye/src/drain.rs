@@ -9,7 +9,6 @@ use crate::wheel::Deadline;
 use sockeye_proto::CloseCode;
 use sockeye_proto::handshake::Refusal;
 use sockeye_sys::Lasting;
-use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
@@ -18,8 +17,8 @@ const STEPS: usize = 256;
 
 /// A drain that goes on.
 pub(crate) struct Drain {
-    /// WebSockets that were open when it began and have not been told yet, the oldest slot first.
-    left: VecDeque<ConnId>,
+    /// WebSockets that were open when it began and have not been told yet, the oldest slot last.
+    left: Vec<ConnId>,
     /// How many there were.
     total: usize,
     /// Loop nanoseconds at which it began, and how many it takes.
@@ -31,7 +30,7 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
-    fn new(left: VecDeque<ConnId>, now: u64, over: Duration) -> Self {
+    fn new(left: Vec<ConnId>, now: u64, over: Duration) -> Self {
         let total = left.len();
         let over = u64::try_from(over.as_nanos()).unwrap_or(u64::MAX);
         Self { left, total, began: now, over, step: 0, steps: total.clamp(1, STEPS) }
@@ -67,7 +66,7 @@ impl Engine {
         let state = self.core.state.get_mut();
         let now = state.nanos();
         if mem::replace(&mut state.stopping, true) {
-            let sooner = |old: &Drain| Drain::new(VecDeque::new(), now, over).end() < old.end();
+            let sooner = |old: &Drain| Drain::new(Vec::new(), now, over).end() < old.end();
             if let Some(old) = state.draining.take_if(|old| sooner(old)) {
                 state.draining = Some(Drain::new(old.left, now, over));
             }
@@ -76,10 +75,10 @@ impl Engine {
         self.listeners.close_all(state);
         let ids: Vec<ConnId> = state.slots.ids().collect();
         note!(NOTICE, "draining {} connections over {}", ids.len(), Lasting(over));
-        let mut left = VecDeque::new();
+        let mut left = Vec::new();
         for id in ids {
             match self.kind(id) {
-                Kind::WebSocket if self.core.state.get_mut().is_open(id) => left.push_back(id),
+                Kind::WebSocket if self.core.state.get_mut().is_open(id) => left.push(id),
                 Kind::Request => self.core.state.get_mut().hang_up_if_idle(id),
                 Kind::Waiting => self.refuse_waiting(id),
                 Kind::Dialing | Kind::Tunnel | Kind::Answer => {
@@ -88,6 +87,7 @@ impl Engine {
                 Kind::WebSocket | Kind::Exchange | Kind::Draining | Kind::Attempt | Kind::Gone => {}
             }
         }
+        left.reverse();
         self.core.state.get_mut().draining = Some(Drain::new(left, now, over));
         self.settle();
         self.drain_on();
@@ -103,10 +103,8 @@ impl Engine {
         }
         drain.left.retain(|&id| state.is_open(id));
         let many = drain.left.len().saturating_sub(drain.may_be_left());
-        for _ in 0..many {
-            if let Some(id) = drain.left.pop_front() {
-                self.send_away(id);
-            }
+        for id in drain.left.split_off(drain.left.len() - many).into_iter().rev() {
+            self.send_away(id);
         }
         if drain.step < drain.steps {
             self.core.state.get_mut().draining = Some(drain);
@@ -119,7 +117,7 @@ impl Engine {
     /// Ends a drain before its time. Whether there was one.
     pub(crate) fn hurry(&mut self) -> bool {
         let Some(drain) = self.core.state.get_mut().draining.take() else { return false };
-        for id in drain.left {
+        for id in drain.left.into_iter().rev() {
             self.send_away(id);
         }
         self.cut_the_rest();

@@ -6,7 +6,6 @@ use crate::state::ProtocolId;
 use crate::tls::Done;
 use sockeye_sys::Waker;
 use std::any::Any;
-use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -173,13 +172,13 @@ pub(crate) struct Inbox {
 }
 
 struct Letters {
-    waiting: VecDeque<Letter>,
+    waiting: Vec<Letter>,
     gone: bool,
 }
 
 impl Inbox {
     pub(crate) fn new(waker: Waker, limit: usize, context: u64) -> Arc<Self> {
-        let letters = Mutex::new(Letters { waiting: VecDeque::new(), gone: false });
+        let letters = Mutex::new(Letters { waiting: Vec::new(), gone: false });
         Arc::new(Self { letters, has_letters: AtomicBool::new(false), waker, limit, context })
     }
 
@@ -220,10 +219,10 @@ impl Inbox {
     }
 
     /// All letters so far.
-    pub(crate) fn take(&self) -> VecDeque<Letter> {
+    pub(crate) fn take(&self) -> Vec<Letter> {
         // Whoever sets it rings the bell afterwards: what is missed here is seen next time.
         if !self.has_letters.load(Ordering::Acquire) {
-            return VecDeque::new();
+            return Vec::new();
         }
         let mut letters = self.lock();
         self.has_letters.store(false, Ordering::Release);
@@ -241,7 +240,7 @@ impl Inbox {
 
     fn deliver(&self, letters: &mut Letters, letter: Letter) {
         let was_empty = letters.waiting.is_empty();
-        letters.waiting.push_back(letter);
+        letters.waiting.push(letter);
         self.has_letters.store(true, Ordering::Release);
         if was_empty {
             self.wake(); // one ring until the box is emptied

@@ -71,13 +71,34 @@ pub fn open_descriptors() -> io::Result<u64> {
 }
 
 fn count_listing(directory: &str) -> io::Result<u64> {
+    // The directory itself is open while it is read.
+    Ok(entries(directory)?.saturating_sub(1))
+}
+
+/// How many entries a directory has.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn entries(directory: &str) -> io::Result<u64> {
+    use rustix::fs::{Mode, OFlags, RawDir, open};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = open(directory, flags, Mode::empty())?;
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut listing = RawDir::new(directory, &mut buffer);
+    let mut count: u64 = 0;
+    while let Some(entry) = listing.next() {
+        entry?;
+        count += 1;
+    }
+    Ok(count.saturating_sub(2)) // itself and the one above
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn entries(directory: &str) -> io::Result<u64> {
     let mut count: u64 = 0;
     for entry in std::fs::read_dir(directory)? {
         entry?;
         count += 1;
     }
-    // The directory itself was open while it was read.
-    Ok(count.saturating_sub(1))
+    Ok(count)
 }
 
 fn count_one_by_one() -> io::Result<u64> {

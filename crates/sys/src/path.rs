@@ -1,6 +1,8 @@
 //! Paths that outlive a change of the working directory.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// A path that counts from the root: the working directory stands in front of any other. Nothing
@@ -10,10 +12,17 @@ use std::path::{Path, PathBuf};
 ///
 /// If the path is empty, or the working directory has been removed.
 pub fn absolute(path: &Path) -> io::Result<PathBuf> {
-    if path.as_os_str().is_empty() {
+    let path = path.as_os_str().as_bytes();
+    if path.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is empty"));
     }
-    Ok(if path.is_absolute() { path.to_owned() } else { std::env::current_dir()?.join(path) })
+    let mut whole = Vec::new();
+    if !path.starts_with(b"/") {
+        whole = rustix::process::getcwd(whole)?.into_bytes();
+        whole.push(b'/');
+    }
+    whole.extend_from_slice(path);
+    Ok(OsString::from_vec(whole).into())
 }
 
 #[cfg(test)]

@@ -202,7 +202,9 @@ impl Parameters {
         let mut found = Self::default();
         for part in parts {
             let (name, value) = match part.split_once('=') {
-                Some((name, value)) => (name.trim_end(), Some(window_bits(value.trim_start())?)),
+                Some((name, value)) => {
+                    (name.trim_ascii_end(), Some(window_bits(value.trim_ascii_start())?))
+                }
                 None => (part, None),
             };
             let is_new = match (name, value) {

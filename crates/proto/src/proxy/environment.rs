@@ -56,7 +56,7 @@ pub fn from_environment(
 /// assert!(!bypasses("example.com", "badexample.com"));
 /// ```
 pub fn bypasses(no_proxy: &str, host: &str) -> bool {
-    if no_proxy.trim() == "*" {
+    if no_proxy.trim_ascii() == "*" {
         return true;
     }
     let mut entries = no_proxy.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());

@@ -17,7 +17,6 @@ use crate::wheel::Deadline;
 use sockeye_proto::proxy::Tunnel;
 use sockeye_sys::{Address, Lasting};
 use std::cell::RefMut;
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
@@ -34,7 +33,7 @@ pub(crate) struct Dial {
     /// The address of ours that TCP leaves from, if that is not left to the system.
     source: Option<IpAddr>,
     /// Addresses not tried yet.
-    addresses: VecDeque<Address>,
+    addresses: Vec<Address>,
     /// Those being tried, the oldest first.
     attempts: Vec<(ConnId, Address)>,
     /// Those that failed, and how.
@@ -48,7 +47,7 @@ pub(crate) struct Dial {
 /// How the first hop is found.
 enum Route {
     /// At these addresses.
-    Known(VecDeque<Address>),
+    Known(Vec<Address>),
     /// By its name.
     Name(String, u16),
 }
@@ -156,7 +155,7 @@ impl State {
             tunnel: tunnel.transpose().map_err(ConnectError::BadTunnel)?,
             route: connect.route(),
             source: connect.source,
-            addresses: VecDeque::new(),
+            addresses: Vec::new(),
             attempts: Vec::new(),
             tries: Vec::new(),
             unresolved: None,
@@ -222,12 +221,13 @@ impl State {
             if dial.attempts.len() >= most {
                 return; // until one fails
             }
-            let Some(address) = dial.addresses.pop_front() else {
+            if dial.addresses.is_empty() {
                 if dial.attempts.is_empty() {
                     self.doom(id, By::Peer, Cause::Broken(io::ErrorKind::NotConnected));
                 }
                 return;
-            };
+            }
+            let address = dial.addresses.remove(0);
             let newest = dial.attempts.last().map(|&(newest, _)| newest);
             let source = dial.source;
             note!(CLIENT, "connection {id}: tries {address}");
@@ -374,7 +374,7 @@ impl State {
 }
 
 /// Addresses in a line.
-fn listed(addresses: &VecDeque<Address>) -> String {
+fn listed(addresses: &[Address]) -> String {
     let mut line = String::new();
     for address in addresses {
         let comma = if line.is_empty() { "" } else { ", " };

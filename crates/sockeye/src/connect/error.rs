@@ -212,7 +212,7 @@ impl fmt::Display for HttpAnswer {
             write!(f, ", and wants to be asked again after {}", Lasting(after))?;
         }
         let body = String::from_utf8_lossy(&self.body);
-        let body = body.trim();
+        let body = body.trim_ascii();
         if body.is_empty() { Ok(()) } else { write!(f, "; it says \"{}\"", shown(body)) }
     }
 }

@@ -1,7 +1,6 @@
 //! The order in which addresses are tried (RFC 8305 §4).
 
 use sockeye_sys::Address;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 /// No more addresses of a name are tried.
@@ -9,7 +8,7 @@ const MOST: usize = 64;
 
 /// The addresses of a name, in the system's order (RFC 6724) but for the families, which come in
 /// turn: the first one's first. None comes twice.
-pub(super) fn interleaved(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<Address> {
+pub(super) fn interleaved(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<Address> {
     let mut distinct: Vec<SocketAddr> = Vec::new();
     for address in addresses.into_iter().take(MOST) {
         if !distinct.contains(&address) {
@@ -20,7 +19,7 @@ pub(super) fn interleaved(addresses: impl IntoIterator<Item = SocketAddr>) -> Ve
     let (first, second): (Vec<_>, Vec<_>) =
         distinct.into_iter().partition(|address| address.is_ipv6() == six_first);
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut order = VecDeque::new();
+    let mut order = Vec::new();
     loop {
         let pair = [first.next(), second.next()];
         if pair == [None, None] {

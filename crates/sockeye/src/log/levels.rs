@@ -111,7 +111,7 @@ impl std::str::FromStr for Levels {
 
     /// Names separated by commas; `all` and `none` are names too.
     fn from_str(text: &str) -> Result<Self, UnknownLevel> {
-        text.split(',').map(str::trim).try_fold(Self(0), |levels, name| match name {
+        text.split(',').map(str::trim_ascii).try_fold(Self(0), |levels, name| match name {
             "all" => Ok(Self::from_bits(u32::MAX)),
             "none" | "" => Ok(levels),
             _ => Self::NAMES

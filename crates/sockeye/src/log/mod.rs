@@ -48,7 +48,7 @@ use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Takes messages whose level is on.
 pub trait Emit: Send + Sync {
@@ -71,7 +71,7 @@ impl<E: Emit + ?Sized> Emit for Arc<E> {
 }
 
 static LEVELS: AtomicU32 = AtomicU32::new(Levels::DEFAULT.bits());
-static EMITTER: RwLock<Option<Arc<dyn Emit>>> = RwLock::new(None);
+static EMITTER: Mutex<Option<Arc<dyn Emit>>> = Mutex::new(None);
 
 thread_local! {
     /// An emitter runs on this thread.
@@ -103,7 +103,7 @@ pub fn is_on(levels: Levels) -> bool {
 /// ```
 pub fn set_emitter(emitter: impl Emit + 'static) {
     let new: Arc<dyn Emit> = Arc::new(emitter);
-    let old = EMITTER.write().unwrap_or_else(PoisonError::into_inner).replace(new);
+    let old = EMITTER.lock().unwrap_or_else(PoisonError::into_inner).replace(new);
     drop(old); // with the lock given back: it may be anything
 }
 
@@ -125,7 +125,7 @@ pub fn emit_with(level: Levels, message: fmt::Arguments<'_>, fields: &[Field<'_>
 }
 
 fn pass_on(level: Levels, message: fmt::Arguments<'_>, fields: &[Field<'_>]) {
-    let emitter = EMITTER.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let emitter = EMITTER.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match emitter {
         Some(emitter) => emitter.emit(&Record::new(level, message, fields)),
         None if facade_level(level) > ::log::max_level() => {}

@@ -7,10 +7,9 @@
 //!       ends with 0 or 1
 //! ```
 
-use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -25,6 +24,8 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use super::above_standard;
 use crate::error::{context, retry};
 use crate::lasting::Lasting;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::limits::entries;
 use crate::socket::{recv, send};
 
 /// The daemon's side of [`detach`]: what tells the process that waits how it went.
@@ -150,7 +151,8 @@ fn await_daemon(link: &OwnedFd, middle: Option<Pid>, patience: Duration) -> ! {
         Ok(()) => end(0),
         Err(why) => {
             let program = std::env::args_os().next().unwrap_or_default();
-            let name = Path::new(&program).file_name().and_then(OsStr::to_str).unwrap_or("daemon");
+            let name = program.as_bytes().rsplit(|&byte| byte == b'/').next();
+            let name = name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("daemon");
             let _ = io::stderr().write_all(format!("{name}: {why}\n").as_bytes());
             end(1)
         }
@@ -183,10 +185,11 @@ fn verdict(link: &OwnedFd, patience: Duration) -> Result<(), String> {
         }
     }
     Err(match failure(&said) {
-        Some(why) => String::from_utf8_lossy(why).trim_end().to_owned(),
+        Some(why) => String::from_utf8_lossy(why).trim_ascii_end().to_owned(),
         None => {
-            let pid =
-                std::str::from_utf8(&said).ok().and_then(|said| said.trim().strip_prefix("pid "));
+            let pid = std::str::from_utf8(&said)
+                .ok()
+                .and_then(|said| said.trim_ascii().strip_prefix("pid "));
             obituary(pid.and_then(|pid| pid.parse().ok()))
         }
     })
@@ -247,9 +250,9 @@ fn adopt_orphans() {}
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn refuse_threads() -> io::Result<()> {
-    let tasks = std::fs::read_dir("/proc/self/task")
+    let tasks = entries("/proc/self/task")
         .map_err(|error| context("count this process's threads in /proc/self/task", error))?;
-    match tasks.count() {
+    match tasks {
         0 | 1 => Ok(()),
         threads => Err(io::Error::other(format!(
             "this process has {threads} threads and a daemon would have one of them: \

@@ -165,7 +165,7 @@ fn pid_in(file: &OwnedFd) -> io::Result<Option<u32>> {
     let length = retry(|| Ok(pread(file, &mut bytes, 0)?))?;
     let text = str::from_utf8(&bytes[..length]).ok();
     let first = text.and_then(|text| text.lines().next().or(Some("")));
-    match first.map(str::trim) {
+    match first.map(str::trim_ascii) {
         Some("") if length < LONGEST => Ok(None),
         Some(digits) if length < LONGEST && digits.parse::<u32>().is_ok() => {
             Ok(digits.parse().ok())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -87,10 +87,64 @@ impl From<SocketAddr> for Address {
     }
 }
 
+/// An IP address, shown as its own `Display` does, in a fifth of the code.
+pub(super) struct Numeric(pub(super) IpAddr);
+
+impl fmt::Display for Numeric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let v6 = match self.0 {
+            IpAddr::V4(v4) => {
+                let [a, b, c, d] = v4.octets();
+                return write!(f, "{a}.{b}.{c}.{d}");
+            }
+            IpAddr::V6(v6) => v6,
+        };
+        if let Some(v4) = v6.to_ipv4_mapped() {
+            return write!(f, "::ffff:{}", Self(v4.into()));
+        }
+        let groups = v6.segments();
+        let (begin, end) = longest_zeros(v6);
+        for (at, group) in groups.iter().enumerate() {
+            if at == begin && end > begin {
+                f.write_str("::")?;
+            }
+            if !(begin..end).contains(&at) {
+                let colon = if at == 0 || at == end { "" } else { ":" };
+                write!(f, "{colon}{group:x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The groups that `::` stands for: the first of the longest runs of zeros, of two at least
+/// (RFC 5952 §4.2). Without one, none behind the last.
+fn longest_zeros(address: Ipv6Addr) -> (usize, usize) {
+    let groups = address.segments();
+    let (mut begin, mut end) = (groups.len(), groups.len());
+    let mut longest = 1;
+    for at in 0..groups.len() {
+        let zeros = groups[at..].iter().take_while(|group| **group == 0).count();
+        if zeros > longest {
+            (begin, end, longest) = (at, at + zeros, zeros);
+        }
+    }
+    (begin, end)
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ip(address) => address.fmt(f),
+            Self::Ip(SocketAddr::V4(v4)) => {
+                write!(f, "{}:{}", Numeric((*v4.ip()).into()), v4.port())
+            }
+            Self::Ip(SocketAddr::V6(v6)) => {
+                let (ip, port) = (Numeric((*v6.ip()).into()), v6.port());
+                match v6.scope_id() {
+                    0 => write!(f, "[{ip}]:{port}"),
+                    scope => write!(f, "[{ip}%{scope}]:{port}"),
+                }
+            }
             Self::Path(path) => write!(f, "unix:{}", path.display()),
             Self::Abstract(name) => write!(f, "unix:@{}", name.escape_ascii()),
             Self::Unnamed => f.write_str("unix:"),
@@ -168,6 +222,23 @@ fn abstract_name(_: &SocketAddrUnix) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddrV6;
+
+    #[test]
+    fn ip_addresses_are_shown_as_std_shows_them() {
+        for zeros in 0..256_u16 {
+            let groups: [u16; 8] =
+                std::array::from_fn(|at| if zeros >> at & 1 == 1 { 0 } else { 0xa0 });
+            for scope in [0, 3] {
+                let v6 = SocketAddrV6::new(Ipv6Addr::from(groups), 80, 0, scope);
+                assert_eq!(Address::Ip(v6.into()).to_string(), v6.to_string());
+            }
+        }
+        for text in ["127.0.0.1:80", "[::ffff:192.0.2.1]:1", "[::1.2.3.4]:5", "[2001:db8::1]:443"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(Address::Ip(address).to_string(), address.to_string());
+        }
+    }
 
     #[test]
     fn addresses_are_their_texts_and_back() {

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{AddressFamily, bind, sockopt};
 
+use super::address::Address;
 use super::descriptor::stream_socket;
 use crate::error::context;
 use crate::fault::{self, Call};
@@ -55,7 +56,8 @@ pub fn listen_prepared(
     options: &ListenOptions,
     prepare: impl FnOnce(BorrowedFd<'_>),
 ) -> io::Result<OwnedFd> {
-    open(addr, options, prepare).map_err(|error| context(format_args!("listen on {addr}"), error))
+    open(addr, options, prepare)
+        .map_err(|error| context(format_args!("listen on {}", Address::from(addr)), error))
 }
 
 fn open(

@@ -4,14 +4,17 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
+use super::address::Numeric;
+
 /// Binds a socket that will be connected to `to`, leaving the port to the system.
 pub(super) fn bind(socket: &OwnedFd, source: IpAddr, to: &SocketAddr) -> io::Result<()> {
+    let shown = Numeric(source);
     if source.is_ipv4() != to.is_ipv4() {
-        let why = format!("{source}, which it was to leave from, is of another family");
+        let why = format!("{shown}, which it was to leave from, is of another family");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let explained = |error: io::Error| {
-        io::Error::new(error.kind(), format!("it cannot leave from {source}: {error}"))
+        io::Error::new(error.kind(), format!("it cannot leave from {shown}: {error}"))
     };
     choose_port_late(socket).map_err(explained)?;
     let here = SocketAddr::new(source, 0);

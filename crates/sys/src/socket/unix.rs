@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -154,7 +155,9 @@ fn remove_stale(path: &Path, address: &Address) -> io::Result<()> {
 /// to fail: anybody who may read the directory could hold it for ever.
 fn take_turn(path: &Path) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = open(path.parent()?, flags, Mode::empty()).ok()?;
+    let path = path.as_os_str().as_bytes();
+    let slash = path.iter().rposition(|&byte| byte == b'/')?;
+    let directory = open(path.get(..=slash)?, flags, Mode::empty()).ok()?;
     for _ in 0..TURNS {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(directory),
