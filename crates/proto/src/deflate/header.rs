@@ -31,15 +31,13 @@ pub(super) struct Header {
 impl Header {
     /// Of these codes.
     pub(super) fn new(literals: &Codes<SYMBOLS>, distances: &Codes<DISTANCES>) -> Self {
-        let used = |last: Option<(usize, usize)>, least: usize| {
-            last.map_or(least, |(symbol, _)| least.max(symbol + 1))
-        };
+        let used = |last: Option<usize>, least: usize| last.map_or(least, |at| least.max(at + 1));
         let mut header = Self {
             items: [0; SYMBOLS + DISTANCES],
             len: 0,
             codes: Codes::new(),
-            literals: used(literals.lengths().next_back(), 257),
-            distances: used(distances.lengths().next_back(), 1),
+            literals: used(literals.last(), 257),
+            distances: used(distances.last(), 1),
             lengths: 4,
             bits: 0,
         };

@@ -35,51 +35,17 @@ impl<const N: usize> Codes<N> {
     /// Makes the codes that are best for symbols that come so often, none longer than `limit`
     /// bits. Returns how many bits all of them take.
     pub(super) fn build(&mut self, frequencies: &[u32; N], limit: usize) -> usize {
-        self.count = 0;
-        for (eight, frequencies) in frequencies.chunks(8).enumerate() {
-            if frequencies.iter().fold(0, |any, frequency| any | frequency) == 0 {
-                continue;
-            }
-            for (at, frequency) in frequencies.iter().enumerate() {
-                // Behind the last one that is used: the next overwrites it.
-                self.used[self.count.min(N - 1)] = (eight * 8 + at) as u16;
-                self.count += usize::from(*frequency > 0);
-            }
-        }
-        let mut order = [0; SYMBOLS];
-        let order = sort(&self.used[..self.count], frequencies, &mut order);
-        let counts = count_lengths(order, limit);
-        let (mut bits, mut rarest) = (0, order);
-        for length in (1..=limit).rev() {
-            let (these, more) = rarest.split_at(usize::from(counts[length]));
-            for node in these {
-                self.packed[symbol(*node)] = (length as u32) << 16;
-                bits += length * frequency(*node) as usize;
-            }
-            rarest = more;
-        }
-        self.number(&counts);
-        bits
+        self.count = find_used(frequencies, &mut self.used);
+        give_codes(&self.used[..self.count], frequencies, limit, &mut self.packed)
     }
 
-    /// Numbers the codes of each length in the order of their symbols.
-    fn number(&mut self, counts: &[u16; LONGEST + 1]) {
-        let (mut next, mut code) = ([0_u16; LONGEST + 1], 0_u16);
-        for length in 2..=LONGEST {
-            code = code.wrapping_add(counts[length - 1]) << 1;
-            next[length] = code;
-        }
-        for symbol in &self.used[..self.count] {
-            let packed = &mut self.packed[usize::from(*symbol)];
-            let length = *packed >> 16 & 15;
-            let next = &mut next[length as usize];
-            *packed = pack(*next, length);
-            *next = next.wrapping_add(1);
-        }
+    /// The last symbol that has a code.
+    pub(super) fn last(&self) -> Option<usize> {
+        self.used[..self.count].last().map(|&symbol| usize::from(symbol))
     }
 
     /// The symbols that have a code, ascending, and how long it is.
-    pub(super) fn lengths(&self) -> impl DoubleEndedIterator<Item = (usize, usize)> {
+    pub(super) fn lengths(&self) -> impl Iterator<Item = (usize, usize)> {
         let used = self.used[..self.count].iter();
         used.map(|&symbol| (usize::from(symbol), (self.packed[usize::from(symbol)] >> 16) as usize))
     }
@@ -89,6 +55,56 @@ impl<const N: usize> Codes<N> {
     pub(super) fn get(&self, symbol: usize) -> (u64, u32) {
         let packed = self.packed.get(symbol).copied().unwrap_or_default();
         (u64::from(packed & 0xffff), packed >> 16)
+    }
+}
+
+/// Gathers the symbols that come at all, ascending; returns how many they are.
+fn find_used(frequencies: &[u32], used: &mut [u16]) -> usize {
+    let mut count = 0;
+    for (eight, frequencies) in frequencies.chunks(8).enumerate() {
+        if frequencies.iter().fold(0, |any, frequency| any | frequency) == 0 {
+            continue;
+        }
+        for (at, frequency) in frequencies.iter().enumerate() {
+            // Behind the last one that is used: the next overwrites it.
+            used[count.min(used.len() - 1)] = (eight * 8 + at) as u16;
+            count += usize::from(*frequency > 0);
+        }
+    }
+    count
+}
+
+/// Gives the symbols that are used their codes, and says how many bits all of them take.
+fn give_codes(used: &[u16], frequencies: &[u32], limit: usize, packed: &mut [u32]) -> usize {
+    let mut order = [0; SYMBOLS];
+    let order = sort(used, frequencies, &mut order);
+    let counts = count_lengths(order, limit);
+    let (mut bits, mut rarest) = (0, order);
+    for length in (1..=limit).rev() {
+        let (these, more) = rarest.split_at(usize::from(counts[length]));
+        for node in these {
+            packed[symbol(*node)] = (length as u32) << 16;
+            bits += length * frequency(*node) as usize;
+        }
+        rarest = more;
+    }
+    number(used, &counts, packed);
+    bits
+}
+
+/// Numbers the codes of each length in the order of their symbols.
+fn number(used: &[u16], counts: &[u16; LONGEST + 1], packed: &mut [u32]) {
+    let (mut next, mut code) = ([0_u16; LONGEST + 1], 0_u16);
+    for length in 2..=LONGEST {
+        code = code.wrapping_add(counts[length - 1]) << 1;
+        next[length] = code;
+    }
+    for symbol in used {
+        let packed = &mut packed[usize::from(*symbol)];
+        let length = *packed >> 16 & 15;
+        let next = &mut next[length as usize];
+        *packed = pack(*next, length);
+        *next = next.wrapping_add(1);
     }
 }
 
