@@ -114,8 +114,11 @@ impl Wanted {
     /// is an error only once there is such a connection.
     pub(crate) fn clients(&self, ctx: &Ctx, listens: bool) -> Result<Clients, String> {
         let mut builder = ClientTls::builder();
+        if !cfg!(feature = "tls") {
+            return Ok(Clients { builder, trouble: None, built: RefCell::default() });
+        }
         let mut more = None;
-        if cfg!(feature = "tls") && !listens {
+        if !listens {
             more = ctx.ask_for_cas(Reason::OpensslLoadExtraClientVerifyCerts);
         }
         let mut trouble = None;
@@ -136,7 +139,7 @@ impl Wanted {
         }
         let clients = Clients { builder, trouble, built: RefCell::default() };
         let names_files = self.ca.is_some() || more.is_some() || self.files.is_some();
-        if cfg!(feature = "tls") && names_files && !listens {
+        if names_files && !listens {
             clients.read_files()?;
         }
         Ok(clients)
@@ -220,7 +223,7 @@ impl Ctx {
     /// OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION: whether the program lets in a client whose
     /// certificate has been verified. Asked once for each connection, before its first request.
     pub(crate) fn admits_client(&self, wsi: &Rc<Wsi>, connections: Connections<'_>) -> bool {
-        if !self.requires_clients || wsi.is_vetted.replace(true) {
+        if !cfg!(feature = "tls") || !self.requires_clients || wsi.is_vetted.replace(true) {
             return true;
         }
         let peer = wsi.conn.get().and_then(|conn| connections.tls(conn)?.peer);
