@@ -3,10 +3,12 @@
 use crate::tcp::TcpOptions;
 use crate::tls::ServerTls;
 use sockeye_sys::{Address, ListenOptions, SocketFile, SocketFileOptions};
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A place to listen at, for [`Context::listen_at`](crate::Context::listen_at).
 ///
@@ -22,16 +24,55 @@ use std::path::PathBuf;
 #[derive(Clone, Debug)]
 #[must_use = "it is listened at by `Context::listen_at`"]
 pub struct Listen {
-    place: Place,
+    place: Arc<dyn Place>,
     options: ListenOptions,
     file: SocketFileOptions,
     tls: Option<ServerTls>,
 }
 
-#[derive(Clone, Debug)]
-enum Place {
-    Address(Address),
-    Interface { name: String, port: u16 },
+/// What can be listened at: a trait, so that a program carries the kinds that it uses.
+trait Place: fmt::Debug + Send + Sync {
+    fn open(&self, listen: &Listen, tcp: &TcpOptions) -> io::Result<Vec<Opened>>;
+}
+
+impl Place for SocketAddr {
+    fn open(&self, listen: &Listen, tcp: &TcpOptions) -> io::Result<Vec<Opened>> {
+        open_all(&[*self], &listen.options, tcp)
+    }
+}
+
+#[derive(Debug)]
+struct Interface {
+    name: String,
+    port: u16,
+}
+
+impl Place for Interface {
+    fn open(&self, listen: &Listen, tcp: &TcpOptions) -> io::Result<Vec<Opened>> {
+        let addresses = sockeye_sys::interface_addresses(&self.name, self.port)?;
+        open_all(&addresses, &listen.options, tcp)
+    }
+}
+
+/// The address of a Unix socket.
+#[derive(Debug)]
+struct Unix(Address);
+
+impl Place for Unix {
+    fn open(&self, listen: &Listen, _: &TcpOptions) -> io::Result<Vec<Opened>> {
+        let (fd, file) = match &self.0 {
+            Address::Path(path) => {
+                let (fd, file) = sockeye_sys::listen_unix(path, &listen.file, &listen.options)?;
+                (fd, Some(file))
+            }
+            Address::Abstract(name) => (sockeye_sys::listen_abstract(name, &listen.options)?, None),
+            other => {
+                let why = format!("listen on {other}: it has no name that others could find");
+                return Err(io::Error::new(ErrorKind::InvalidInput, why));
+            }
+        };
+        Ok(vec![Opened { fd, file }])
+    }
 }
 
 /// How often a port is chosen anew that is free at the first of several addresses only.
@@ -41,19 +82,25 @@ impl Listen {
     /// At an address: IP and port, where port 0 lets the system choose one, or a Unix socket's,
     /// whose path counts from the working directory of this moment.
     pub fn at(address: impl Into<Address>) -> Self {
-        let mut address = address.into();
-        if let Address::Path(path) = &mut address
-            && let Ok(absolute) = sockeye_sys::absolute(path)
-        {
-            *path = absolute;
+        match address.into() {
+            Address::Ip(address) => Self::tcp(address),
+            Address::Path(path) => {
+                let path = sockeye_sys::absolute(&path).unwrap_or(path);
+                Self::new(Arc::new(Unix(Address::Path(path))))
+            }
+            other => Self::new(Arc::new(Unix(other))),
         }
-        Self::new(Place::Address(address))
+    }
+
+    /// At an IP address and port; port 0 lets the system choose one.
+    pub fn tcp(address: impl Into<SocketAddr>) -> Self {
+        Self::new(Arc::new(address.into()))
     }
 
     /// At each of the IPv4 and IPv6 addresses that a network interface has now, by its name, as
     /// `lo` or `eth0`. With port 0 the system chooses one, the same for all.
     pub fn interface(name: impl Into<String>, port: u16) -> Self {
-        Self::new(Place::Interface { name: name.into(), port })
+        Self::new(Arc::new(Interface { name: name.into(), port }))
     }
 
     /// At a Unix socket with a path. A socket that is there already is removed if nobody listens
@@ -122,31 +169,14 @@ impl Listen {
         self
     }
 
-    fn new(place: Place) -> Self {
+    fn new(place: Arc<dyn Place>) -> Self {
         let (options, file) = (ListenOptions::default(), SocketFileOptions::default());
         Self { place, options, file, tls: None }
     }
 
     /// Makes the sockets.
     pub(crate) fn open(&self, tcp: &TcpOptions) -> io::Result<Vec<Opened>> {
-        match &self.place {
-            Place::Address(Address::Ip(address)) => open_all(&[*address], &self.options, tcp),
-            Place::Interface { name, port } => {
-                open_all(&sockeye_sys::interface_addresses(name, *port)?, &self.options, tcp)
-            }
-            Place::Address(Address::Path(path)) => {
-                let (fd, file) = sockeye_sys::listen_unix(path, &self.file, &self.options)?;
-                Ok(vec![Opened { fd, file: Some(file) }])
-            }
-            Place::Address(Address::Abstract(name)) => {
-                let fd = sockeye_sys::listen_abstract(name, &self.options)?;
-                Ok(vec![Opened { fd, file: None }])
-            }
-            Place::Address(other) => {
-                let why = format!("listen on {other}: it has no name that others could find");
-                Err(io::Error::new(ErrorKind::InvalidInput, why))
-            }
-        }
+        self.place.open(self, tcp)
     }
 }
 
