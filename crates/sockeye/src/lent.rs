@@ -339,9 +339,7 @@ impl<'c> Connections<'c> {
     pub fn connect(&self, connect: &Connect, protocol: ProtocolId) -> Result<ConnId, ConnectError> {
         let id = self.core.dial(connect, protocol, None)?;
         let mut state = self.state();
-        if let Some(policy) = connect.policy() {
-            state.links.begin(id, connect, policy, protocol);
-        }
+        state.links.begin(id, connect, protocol);
         if !state.inside {
             self.core.inbox.wake(); // its deadline must be set, also while a name is looked up
         }

@@ -89,6 +89,36 @@ pub(crate) struct Links {
     /// By slot: the connection that each has at present, and the link.
     links: Dense<(ConnId, Box<Link>)>,
     begun: u64,
+    /// Set as the first begins.
+    keeper: Option<&'static Keeper>,
+}
+
+/// What keeps links up; only programs that [ask for one](Connect::reconnect) have it.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    begin: fn(&mut Links, ConnId, &Connect, Reconnect, ProtocolId),
+    up: fn(&mut Engine, ConnId),
+    down: fn(&mut Engine, ConnId, Why<'_>) -> Option<Redial>,
+    redial: fn(&mut Engine, Redial),
+}
+
+/// How a connection is kept up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    reconnect: Reconnect,
+    keeper: &'static Keeper,
+}
+
+impl Policy {
+    pub(super) fn new(reconnect: Reconnect) -> Self {
+        static KEEPER: Keeper = Keeper {
+            begin: Links::insert_new,
+            up: Engine::tell_up,
+            down: Engine::tell_down,
+            redial: Engine::dial_again,
+        };
+        Self { reconnect, keeper: &KEEPER }
+    }
 }
 
 struct Link {
@@ -103,7 +133,15 @@ struct Link {
 }
 
 impl Links {
-    pub(crate) fn begin(
+    /// Begins a link with this connection, if it is to be kept up.
+    pub(crate) fn begin(&mut self, id: ConnId, connect: &Connect, protocol: ProtocolId) {
+        if let Some(Policy { reconnect, keeper }) = connect.policy {
+            self.keeper = Some(keeper);
+            (keeper.begin)(self, id, connect, reconnect, protocol);
+        }
+    }
+
+    fn insert_new(
         &mut self,
         id: ConnId,
         connect: &Connect,
@@ -145,13 +183,6 @@ impl Links {
     }
 }
 
-impl Connect {
-    /// How it is opened again, if it is.
-    pub(crate) fn policy(&self) -> Option<Reconnect> {
-        self.reconnect
-    }
-}
-
 impl State {
     /// When a link is tried again; it counts the failure.
     fn plan(&mut self, link: &mut Link, why: &Why<'_>) -> Option<Duration> {
@@ -173,9 +204,12 @@ impl State {
 impl Engine {
     /// A connection is open: tells so of its link, if it has one.
     pub(crate) fn link_is_up(&mut self, id: ConnId) {
-        if self.core.state.get_mut().links.links.is_empty() {
-            return;
+        if let Some(keeper) = self.core.state.get_mut().links.keeper {
+            (keeper.up)(self, id);
         }
+    }
+
+    fn tell_up(&mut self, id: ConnId) {
         let (protocol, at) = self.at(id);
         let state = self.core.state.get_mut();
         let now = state.nanos();
@@ -194,9 +228,11 @@ impl Engine {
     /// A connection has failed or ended: tells so of its link, if it has one. What is to be opened
     /// again, once the connection's own callback has returned.
     pub(crate) fn link_is_down(&mut self, id: ConnId, why: Why<'_>) -> Option<Redial> {
-        if self.core.state.get_mut().links.links.is_empty() {
-            return None;
-        }
+        let keeper = self.core.state.get_mut().links.keeper?;
+        (keeper.down)(self, id, why)
+    }
+
+    fn tell_down(&mut self, id: ConnId, why: Why<'_>) -> Option<Redial> {
         let (protocol, _) = self.at(id);
         let state = self.core.state.get_mut();
         let mut link = state.links.remove(id)?;
@@ -216,7 +252,13 @@ impl Engine {
 
     /// Opens a link again.
     pub(crate) fn redial(&mut self, redial: Option<Redial>) {
-        let Some(Redial { link, after }) = redial else { return };
+        let keeper = self.core.state.get_mut().links.keeper;
+        if let (Some(redial), Some(keeper)) = (redial, keeper) {
+            (keeper.redial)(self, redial);
+        }
+    }
+
+    fn dial_again(&mut self, Redial { link, after }: Redial) {
         match self.core.dial(&link.connect, link.protocol, Some(after)) {
             Ok(id) => {
                 self.core.state.get_mut().links.insert(id, link);

@@ -16,6 +16,7 @@ pub(crate) use answer::Answering;
 pub(crate) use dial::Dial;
 pub use error::{ConnectError, HttpAnswer, Step};
 pub(crate) use link::Links;
+use link::Policy;
 pub use link::{LinkId, LinkUp, Outage, Retry, Why};
 pub use reconnect::{Jitter, Reconnect};
 pub(crate) use tunnel::Asked;
@@ -56,7 +57,7 @@ pub struct Connect {
     known: Vec<(String, u16, Vec<IpAddr>)>,
     source: Option<IpAddr>,
     proxy: Option<Proxy>,
-    reconnect: Option<Reconnect>,
+    policy: Option<Policy>,
     tls: Option<ClientTls>,
     proxy_tls: Option<ClientTls>,
 }
@@ -80,7 +81,7 @@ impl Connect {
             known: Vec::new(),
             source: None,
             proxy: None,
-            reconnect: None,
+            policy: None,
             tls: None,
             proxy_tls: None,
         })
@@ -247,7 +248,7 @@ impl Connect {
     /// it. It ends when the policy says so, when `link_down` does, and when the application closes
     /// or aborts the connection.
     pub fn reconnect(mut self, policy: Reconnect) -> Self {
-        self.reconnect = Some(policy);
+        self.policy = Some(Policy::new(policy));
         self
     }
 
