@@ -27,13 +27,16 @@ pub(crate) struct Drain {
     /// Steps done, of how many. Invariant: `step < steps`.
     step: usize,
     steps: usize,
+    /// Does the steps that are due: [`Engine::drain_on`], which only programs that drain have.
+    pub(crate) go_on: fn(&mut Engine, Drain),
 }
 
 impl Drain {
     fn new(left: Vec<ConnId>, now: u64, over: Duration) -> Self {
         let total = left.len();
         let over = u64::try_from(over.as_nanos()).unwrap_or(u64::MAX);
-        Self { left, total, began: now, over, step: 0, steps: total.clamp(1, STEPS) }
+        let (steps, go_on) = (total.clamp(1, STEPS), Engine::drain_on as fn(&mut Engine, Self));
+        Self { left, total, began: now, over, step: 0, steps, go_on }
     }
 
     /// Loop nanoseconds at which step number `step` is due.
@@ -88,16 +91,14 @@ impl Engine {
             }
         }
         left.reverse();
-        self.core.state.get_mut().draining = Some(Drain::new(left, now, over));
         self.settle();
-        self.drain_on();
+        self.drain_on(Drain::new(left, now, over));
     }
 
     /// Does the steps that are due.
-    pub(crate) fn drain_on(&mut self) {
+    fn drain_on(&mut self, mut drain: Drain) {
         let state = self.core.state.get_mut();
         let now = state.nanos();
-        let Some(mut drain) = state.draining.take_if(|drain| drain.next() <= now) else { return };
         while drain.step < drain.steps && drain.next() <= now {
             drain.step += 1;
         }

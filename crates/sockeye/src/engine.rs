@@ -132,7 +132,11 @@ impl Engine {
             }
         }
         self.fire_timers();
-        self.drain_on();
+        let state = self.core.state.get_mut();
+        let now = state.nanos();
+        if let Some(drain) = state.draining.take_if(|drain| drain.next() <= now) {
+            (drain.go_on)(self, drain);
+        }
         let state = self.core.state.get_mut();
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.tick(state.nanos());
@@ -439,12 +443,8 @@ impl Engine {
                     state.want(id);
                 }
             }
-            Letter::WantAll(protocol) => {
-                crate::Connections::new(&self.core).request_writable_all(protocol);
-            }
             Letter::Resolved(id, found) => self.core.state.get_mut().resolved(id, found),
-            Letter::Shutdown => self.shut_down(),
-            Letter::Drain(over) => self.drain_over(over),
+            Letter::Do(deed) => deed(self),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The one thing that crosses threads.
 
+use crate::engine::Engine;
+use crate::lent::Connections;
 use crate::protocol::Protocol;
 use crate::slots::ConnId;
 use crate::state::ProtocolId;
@@ -121,14 +123,17 @@ impl Handle {
 
     /// Asks for one of every connection of a protocol.
     pub fn request_writable_all(&self, protocol: impl Into<ProtocolId>) -> Result<(), PostError> {
-        self.inbox.push(Letter::WantAll(protocol.into()))
+        let protocol = protocol.into();
+        self.inbox.push(Letter::Do(Box::new(move |engine| {
+            Connections::new(&engine.core).request_writable_all(protocol);
+        })))
     }
 
     /// Stops accepting, closes every connection with 1001 and lets
     /// [`Context::run`](crate::Context::run) return when the last one has ended. After
     /// [`drain`](Self::drain) it ends that early.
     pub fn shutdown(&self) {
-        self.inbox.push_always(Letter::Shutdown);
+        self.inbox.push_always(Letter::Do(Box::new(Engine::shut_down)));
     }
 
     /// Like [`shutdown`](Self::shutdown) without the rush, so that clients do not all come back to
@@ -139,7 +144,7 @@ impl Handle {
     ///
     /// Called again, it counts if it ends sooner.
     pub fn drain(&self, over: Duration) {
-        self.inbox.push_always(Letter::Drain(over));
+        self.inbox.push_always(Letter::Do(Box::new(move |engine| engine.drain_over(over))));
     }
 }
 
@@ -153,12 +158,11 @@ impl fmt::Debug for Handle {
 pub(crate) enum Letter {
     Notice(ProtocolId, Box<dyn Any + Send>),
     Want(ConnId),
-    WantAll(ProtocolId),
     /// A worker hands a handshake back.
     Secured(ConnId, Done),
     Resolved(ConnId, io::Result<Vec<SocketAddr>>),
-    Shutdown,
-    Drain(Duration),
+    /// What is asked for seldom: only programs that do have the code.
+    Do(Box<dyn FnOnce(&mut Engine) + Send>),
 }
 
 /// The loop's letter box and its bell.
