@@ -274,13 +274,16 @@ impl HttpBridge {
         dead: R,
         call: impl FnOnce(&Ctx, &Rc<Wsi>) -> R,
     ) -> R {
-        let fd = conn.connections().fd(conn.id()).unwrap_or(-1);
-        match self.ctx.of_conn(conn.id(), fd) {
-            Some(wsi) if !self.ctx.is_dying() => {
-                self.ctx.lend(conn.connections(), || call(&self.ctx, &wsi))
-            }
-            Some(_) | None => dead,
+        match self.subject(conn.connections(), conn.id()) {
+            Some(wsi) => self.ctx.lend(conn.connections(), || call(&self.ctx, &wsi)),
+            None => dead,
         }
+    }
+
+    /// The connection, unless the context has been destroyed.
+    fn subject(&self, connections: Connections<'_>, id: ConnId) -> Option<Rc<Wsi>> {
+        let fd = connections.fd(id).unwrap_or(-1);
+        self.ctx.of_conn(id, fd).filter(|_| !self.ctx.is_dying())
     }
 }
 

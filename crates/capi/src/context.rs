@@ -80,6 +80,24 @@ fn place(conn: ConnId) -> usize {
     conn.as_u64() as u32 as usize
 }
 
+/// An entry of [`LENT`].
+struct Lent(());
+
+impl Lent {
+    #[inline(never)] // there are many callbacks
+    fn new(context: *mut c_void, connections: Connections<'static>) -> Self {
+        LENT.with_borrow_mut(|lent| lent.push((context, connections)));
+        Self(())
+    }
+}
+
+impl Drop for Lent {
+    #[inline(never)]
+    fn drop(&mut self) {
+        LENT.with_borrow_mut(|lent| lent.pop());
+    }
+}
+
 impl Ctx {
     pub(crate) fn new(
         shared: &Arc<Shared>,
@@ -250,18 +268,11 @@ impl Ctx {
 
     /// Runs `call`, a callback of Sockeye's, with what it was lent at hand for the program's calls.
     pub(crate) fn lend<R>(&self, connections: Connections<'_>, call: impl FnOnce() -> R) -> R {
-        struct Lent;
-        impl Drop for Lent {
-            fn drop(&mut self) {
-                LENT.with_borrow_mut(|lent| lent.pop());
-            }
-        }
         // SAFETY: the entry is gone before `connections` is: `Lent` takes it back, also when
         // `call` panics; and `with` hands it out for the length of a call only.
         let erased =
             unsafe { std::mem::transmute::<Connections<'_>, Connections<'static>>(connections) };
-        LENT.with_borrow_mut(|lent| lent.push((self.handle, erased)));
-        let _lent = Lent;
+        let _lent = Lent::new(self.handle, erased);
         call()
     }
 

@@ -256,7 +256,7 @@ mod tests {
             *packed = pack(0, length);
             counts[length as usize] += 1;
         }
-        codes.number(&counts);
+        number(&codes.used, &counts, &mut codes.packed);
         let expected = [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111_u16];
         for (symbol, code) in expected.into_iter().enumerate() {
             let (bits, length) = codes.get(symbol);

@@ -132,28 +132,38 @@ pub fn write_switching_protocols<'x>(
     extensions: Option<&str>,
     headers: impl IntoIterator<Item = (&'x str, &'x str)>,
 ) -> Result<(), BadHeader> {
-    response::undo_on_error(out, |out| {
-        response::write_status_line(out, 101)?;
-        out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n");
-        out.extend_from_slice(b"Sec-WebSocket-Accept: ");
-        out.extend_from_slice(&accept_key(key));
-        out.extend_from_slice(b"\r\n");
-        if let Some(subprotocol) = subprotocol {
-            if !is_token(subprotocol.as_bytes()) {
-                return Err(BadHeader::Subprotocol(subprotocol.into()));
-            }
-            response::write_field(out, "Sec-WebSocket-Protocol", subprotocol)?;
+    let mut headers = headers.into_iter();
+    let next = &mut || headers.next();
+    response::undo_on_error(out, &mut |out| write_101(out, key, subprotocol, extensions, next))
+}
+
+fn write_101<'x>(
+    out: &mut Vec<u8>,
+    key: &str,
+    subprotocol: Option<&str>,
+    extensions: Option<&str>,
+    next_header: &mut dyn FnMut() -> Option<(&'x str, &'x str)>,
+) -> Result<(), BadHeader> {
+    response::write_status_line(out, 101)?;
+    out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n");
+    out.extend_from_slice(b"Sec-WebSocket-Accept: ");
+    out.extend_from_slice(&accept_key(key));
+    out.extend_from_slice(b"\r\n");
+    if let Some(subprotocol) = subprotocol {
+        if !is_token(subprotocol.as_bytes()) {
+            return Err(BadHeader::Subprotocol(subprotocol.into()));
         }
-        if let Some(extensions) = extensions.filter(|list| !list.is_empty()) {
-            response::write_field(out, "Sec-WebSocket-Extensions", extensions)?;
-        }
-        for (name, value) in headers {
-            refuse_handshake_field(name)?;
-            response::write_field(out, name, value)?;
-        }
-        out.extend_from_slice(b"\r\n");
-        Ok(())
-    })
+        response::write_field(out, "Sec-WebSocket-Protocol", subprotocol)?;
+    }
+    if let Some(extensions) = extensions.filter(|list| !list.is_empty()) {
+        response::write_field(out, "Sec-WebSocket-Extensions", extensions)?;
+    }
+    while let Some((name, value)) = next_header() {
+        refuse_handshake_field(name)?;
+        response::write_field(out, name, value)?;
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 /// RFC 6455 §4.2.1, items 1, 3 and 4, and what must not come with a handshake.

@@ -39,27 +39,38 @@ pub fn write_response_head<'h>(
     keep_alive: bool,
     date: Option<&str>,
 ) -> Result<(), BadHeader> {
-    undo_on_error(out, |out| {
-        write_status_line(out, status)?;
-        if let Some(date) = date {
-            write_field(out, "Date", date)?;
-        }
-        let mut upgrade = false;
-        for (name, value) in headers {
-            refuse_reserved(name, &["Connection", "Content-Length", "Transfer-Encoding"])?;
-            upgrade |= name.eq_ignore_ascii_case("Upgrade");
-            write_field(out, name, value)?;
-        }
-        if status >= 200 && status != 204 {
-            write_framing(out, framing);
-        }
-        if status >= 200 {
-            let keep_alive = keep_alive && framing != ResponseFraming::UntilClose;
-            write_connection(out, keep_alive, upgrade);
-        }
-        out.extend_from_slice(b"\r\n");
-        Ok(())
-    })
+    let mut headers = headers.into_iter();
+    let next = &mut || headers.next();
+    undo_on_error(out, &mut |out| write_head(out, status, next, framing, keep_alive, date))
+}
+
+fn write_head<'h>(
+    out: &mut Vec<u8>,
+    status: u16,
+    next_header: &mut dyn FnMut() -> Option<(&'h str, &'h str)>,
+    framing: ResponseFraming,
+    keep_alive: bool,
+    date: Option<&str>,
+) -> Result<(), BadHeader> {
+    write_status_line(out, status)?;
+    if let Some(date) = date {
+        write_field(out, "Date", date)?;
+    }
+    let mut upgrade = false;
+    while let Some((name, value)) = next_header() {
+        refuse_reserved(name, &["Connection", "Content-Length", "Transfer-Encoding"])?;
+        upgrade |= name.eq_ignore_ascii_case("Upgrade");
+        write_field(out, name, value)?;
+    }
+    if status >= 200 && status != 204 {
+        write_framing(out, framing);
+    }
+    if status >= 200 {
+        let keep_alive = keep_alive && framing != ResponseFraming::UntilClose;
+        write_connection(out, keep_alive, upgrade);
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 /// Appends one chunk of a chunked body; an empty one is left out, since it would end the body.
@@ -74,7 +85,7 @@ pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
 /// Runs `write`, and takes back what it had appended where it fails.
 pub(crate) fn undo_on_error(
     out: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<(), BadHeader>,
+    write: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), BadHeader>,
 ) -> Result<(), BadHeader> {
     let before = out.len();
     let result = write(out);
