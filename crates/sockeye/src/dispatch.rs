@@ -4,7 +4,7 @@ use crate::cold::Leftover;
 use crate::conn::{Look, Phase};
 use crate::detail;
 use crate::engine::{Engine, Kind};
-use crate::handshake::{Handshake, Verdict, Waiting};
+use crate::handshake::{Handshake, Reject, Waiting};
 use crate::http::{Answer, Exchange, Reply, Request};
 use crate::lent::Connections;
 use crate::log::{self, Levels, note};
@@ -19,6 +19,7 @@ use sockeye_proto::handshake::{
 use sockeye_proto::http::{BodyEvent, BodyReader, CONTINUE, HeadScanner, RequestHead};
 use sockeye_proto::{DeflateAgreed, Event, Opcode, Payload, Role, Violation};
 use sockeye_sys::Lasting;
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::time::Duration;
@@ -300,30 +301,29 @@ impl Engine {
     pub(crate) fn pass_verdicts(&mut self) {
         for (id, verdict) in mem::take(&mut self.core.state.get_mut().verdicts) {
             if self.kind(id) == Kind::Waiting && self.core.state.get_mut().begin_turn(id) {
-                self.pass_verdict(id, verdict);
+                verdict(self, id);
                 self.end_turn(id);
             }
         }
     }
 
-    fn pass_verdict(&mut self, id: ConnId, verdict: Verdict) {
+    pub(crate) fn rejected(&mut self, id: ConnId, reject: Reject) {
+        self.core.state.get_mut().refuse(id, &reject.into_refusal());
+    }
+
+    pub(crate) fn accepted(&mut self, id: ConnId, session: Box<dyn Any>) {
         let state = self.core.state.get_mut();
         let phase = mem::replace(&mut state.slots.at_mut(id.index).phase, Phase::Draining);
         let Phase::Waiting(waiting) = phase else { return };
         let Waiting { protocol, deflate, answer } = *waiting;
-        match verdict {
-            Verdict::Reject(reject) => state.refuse(id, &reject.into_refusal()),
-            Verdict::Accept(session) => {
-                let service = &mut self.services[usize::from(protocol.0)];
-                let Some(session) = service.adopt(session) else {
-                    note!(ERR, "connection {id}: accepted with a session of another protocol");
-                    return state.refuse(id, &Refusal::new(500, "The server made a mistake."));
-                };
-                state.put(id, &[], &answer);
-                self.open(id, protocol, session, deflate);
-                self.core.state.get_mut().resume(id);
-            }
-        }
+        let service = &mut self.services[usize::from(protocol.0)];
+        let Some(session) = service.adopt(session) else {
+            note!(ERR, "connection {id}: accepted with a session of another protocol");
+            return state.refuse(id, &Refusal::new(500, "The server made a mistake."));
+        };
+        state.put(id, &[], &answer);
+        self.open(id, protocol, session, deflate);
+        self.core.state.get_mut().resume(id);
     }
 
     /// Nobody waits any more for the answer to a handshake that was put off: its protocol is told.

@@ -1,6 +1,7 @@
 //! The opening handshake: routing, the application's verdict, the answer.
 
 use crate::conn::{Phase, Ws};
+use crate::engine::Engine;
 use crate::lent::Connections;
 use crate::slots::{ConnId, Flags};
 use crate::state::{Core, ProtocolId, State};
@@ -12,7 +13,6 @@ use sockeye_proto::handshake::{
 use sockeye_proto::http::{BadHeader, HeadScanner, Headers, listed};
 use sockeye_proto::{DeflateAgreed, Role};
 use sockeye_sys::Address;
-use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -322,11 +322,8 @@ pub(crate) struct Waiting {
     pub(crate) answer: Vec<u8>,
 }
 
-/// What has become of such a handshake.
-pub(crate) enum Verdict {
-    Accept(Box<dyn Any>),
-    Reject(Reject),
-}
+/// What is done to such a handshake; programs that put none off have nothing of it.
+pub(crate) type Verdict = Box<dyn FnOnce(&mut Engine, ConnId)>;
 
 impl Core {
     /// Makes the connection an open WebSocket whose session is in place.

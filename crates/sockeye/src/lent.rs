@@ -251,12 +251,12 @@ impl<'c> Connections<'c> {
     /// Accepts a handshake for which [`upgrade`](Protocol::upgrade) returned [`Reject::later`].
     pub fn accept<P: Protocol>(&self, key: Key<P>, id: ConnId, session: P::Session) {
         let _ = key; // for its type
-        self.pass_verdict(id, Verdict::Accept(Box::new(session)));
+        self.pass_verdict(id, Box::new(|engine, id| engine.accepted(id, Box::new(session))));
     }
 
     /// Rejects such a handshake.
     pub fn reject(&self, id: ConnId, reject: Reject) {
-        self.pass_verdict(id, Verdict::Reject(reject));
+        self.pass_verdict(id, Box::new(|engine, id| engine.rejected(id, reject)));
     }
 
     fn pass_verdict(&self, id: ConnId, verdict: Verdict) {

@@ -20,8 +20,8 @@ use crate::message::{By, Cause};
 use crate::slots::{ConnId, Flags, Slot};
 use crate::state::State;
 use crate::tls::{
-    ClientTls, Done, HANDSHAKE_MAX, Link, RECORD_MAX, ServerTls, Taken, TlsError, TlsInfo, TlsName,
-    Workers,
+    self, ClientTls, Done, HANDSHAKE_MAX, Link, RECORD_MAX, ServerTls, Taken, TlsError, TlsInfo,
+    TlsName, Workers,
 };
 use crate::transport::{Lost, Received};
 use std::io::ErrorKind;
@@ -122,7 +122,7 @@ impl State {
     /// Whether a connection speaks plain HTTP at a port for TLS.
     pub(crate) fn is_misplaced(&self, id: ConnId) -> bool {
         let cold = self.slots.get(id).and_then(|slot| slot.cold.as_ref());
-        cold.is_some_and(|cold| matches!(cold.security, Some(Security::Misplaced)))
+        tls::IS_BUILT && cold.is_some_and(|cold| matches!(cold.security, Some(Security::Misplaced)))
     }
 
     /// Whether a connection's TLS is still being agreed on.
