@@ -250,10 +250,15 @@ impl Ctx {
     /// Everything that is watched, listeners first, as the program was told.
     pub(crate) fn told_all(&self) -> Vec<Rc<Wsi>> {
         let watches = self.watches.borrow();
-        let all: Vec<&Told> = watches.told.values().filter(|told| !told.deleted).collect();
-        let listens = |told: &&&Told| told.wsi.kind.get() == Kind::Listener;
-        let (first, then) = (all.iter().filter(listens), all.iter().filter(|t| !listens(t)));
-        first.chain(then).map(|told| Rc::clone(&told.wsi)).collect()
+        let mut all = Vec::new();
+        for listens in [true, false] {
+            for told in watches.told.values().filter(|told| !told.deleted) {
+                if (told.wsi.kind.get() == Kind::Listener) == listens {
+                    all.push(Rc::clone(&told.wsi));
+                }
+            }
+        }
+        all
     }
 
     /// Tells protocol 0 of a change: up to 1.23 with the descriptor as `in` and the events as

@@ -293,17 +293,18 @@ impl Builder {
         let mut limits = self.limits;
         limits.connections = Some(connection_limit(limits.connections)?);
         limits.queue_bytes = limits.queue_bytes.max(1); // room for none would hold for ever
-        let (mut registrations, routes): (Vec<_>, Vec<_>) = self.registrations.into_iter().unzip();
-        for registration in &mut registrations {
+        let (mut registrations, mut routes) = (Vec::new(), Vec::new());
+        for (mut registration, route) in self.registrations {
             for rules in [&mut registration.server, &mut registration.client] {
                 rules.message_bytes = limits.message_bytes;
                 rules.fragments = limits.fragments;
                 rules.check_utf8 = self.check_utf8;
             }
+            routes.push((registration.name.clone(), route));
+            registrations.push(registration);
         }
-        let names = registrations.iter().map(|registration| registration.name.clone());
         let (origins, proxies) = (self.origins, self.proxies);
-        let router = Router { routes: names.zip(routes).collect(), origins, proxies };
+        let router = Router { routes, origins, proxies };
         let latency = Rc::new(Latency::new(Rc::clone(&self.clock), limits.latency));
         let now = (self.clock)();
         let mut state = State::new(limits, registrations.len(), &inbox, &latency, now);

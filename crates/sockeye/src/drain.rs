@@ -76,7 +76,7 @@ impl Engine {
             return;
         }
         self.listeners.close_all(state);
-        let ids: Vec<ConnId> = state.slots.ids().collect();
+        let ids = state.slots.ids();
         note!(NOTICE, "draining {} connections over {}", ids.len(), Lasting(over));
         let mut left = Vec::new();
         for id in ids {
@@ -149,7 +149,7 @@ impl Engine {
     /// Requests and responses had all the time of the drain; WebSockets have been told, and have
     /// [`Limits::close_within`](crate::Limits::close_within) to answer.
     fn cut_the_rest(&mut self) {
-        let ids: Vec<ConnId> = self.core.state.get_mut().slots.ids().collect();
+        let ids = self.core.state.get_mut().slots.ids();
         for id in ids {
             match self.kind(id) {
                 Kind::Request | Kind::Exchange | Kind::Waiting => {

@@ -122,8 +122,11 @@ impl Engine {
         let now = state.millis();
         state.wheel.advance(&mut state.slots, now, &mut expired);
         // Ids first: what one expiry ends must not be mistaken for what comes in its place.
-        let due: Vec<(ConnId, Deadline)> =
-            expired.drain(..).map(|(index, kind)| (state.slots.id_at(index), kind)).collect();
+        let mut due = Vec::with_capacity(expired.len());
+        for &(index, kind) in &expired {
+            due.push((state.slots.id_at(index), kind));
+        }
+        expired.clear();
         self.expired = expired;
         for (id, kind) in due {
             if self.core.state.get_mut().begin_turn(id) {
@@ -170,7 +173,7 @@ impl Engine {
             return;
         }
         self.listeners.close_all(state);
-        let ids: Vec<ConnId> = state.slots.ids().collect();
+        let ids = state.slots.ids();
         for id in ids {
             let kind = self.kind(id);
             let state = self.core.state.get_mut();
@@ -397,7 +400,10 @@ impl Engine {
     fn fire_timers(&mut self) {
         let state = self.core.state.get_mut();
         // All that are due first: one set to zero again must not be served for ever.
-        let due: Vec<ConnId> = std::iter::from_fn(|| state.pop_timer()).collect();
+        let mut due = Vec::new();
+        while let Some(id) = state.pop_timer() {
+            due.push(id);
+        }
         for id in due {
             if let Some(of) = self.core.state.get_mut().attempt_of(id) {
                 self.attempt(of, |state| state.attempt_is_slow(of, id));

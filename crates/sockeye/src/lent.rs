@@ -428,7 +428,7 @@ impl<'c> Connections<'c> {
 
     /// All connections, of all kinds and in all phases.
     pub fn all(&self) -> Vec<ConnId> {
-        self.core.state.borrow().slots.ids().collect()
+        self.core.state.borrow().slots.ids()
     }
 
     /// Facts about a connection.
@@ -493,7 +493,11 @@ impl<'c> Connections<'c> {
     /// open until the context is entered again.
     pub fn take_changes(&self) -> Vec<Change> {
         let mut state = self.state();
-        std::iter::from_fn(|| state.next_change()).collect()
+        let mut changes = Vec::new();
+        while let Some(change) = state.next_change() {
+            changes.push(change);
+        }
+        changes
     }
 }
 

@@ -200,14 +200,14 @@ impl State {
         let Some(facts) = self.facts(Kind::Ended, id) else { return };
         let cause = closed.cause.to_string();
         let mut fields = facts.fields("closed");
-        fields.extend([
-            text("protocol", protocol),
-            text("by", by(closed.by)),
-            text("cause", &cause),
-            text("reason", &closed.reason),
-            Field { name: "clean", value: Value::Flag(closed.clean) },
-        ]);
-        fields.extend(closed.code.map(|code| number("code", code.as_u16().into())));
+        fields.push(text("protocol", protocol));
+        fields.push(text("by", by(closed.by)));
+        fields.push(text("cause", &cause));
+        fields.push(text("reason", &closed.reason));
+        fields.push(Field { name: "clean", value: Value::Flag(closed.clean) });
+        if let Some(code) = closed.code {
+            fields.push(number("code", code.as_u16().into()));
+        }
         let figures = &facts.figures;
         let what = format_args!("{facts}, protocol {protocol:?}, {closed}; {figures}");
         log::emit_with(Levels::INFO, what, &fields);
@@ -227,7 +227,8 @@ impl State {
             let what = format_args!("{facts}, ended without a WebSocket; {figures}");
             return log::emit_with(Levels::INFO, what, &fields);
         };
-        fields.extend([text("by", who), text("cause", cause)]);
+        fields.push(text("by", who));
+        fields.push(text("cause", cause));
         let what = format_args!("{facts}, ended without a WebSocket by {who}: {cause}; {figures}");
         log::emit_with(Levels::INFO, what, &fields);
     }

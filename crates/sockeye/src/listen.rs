@@ -55,8 +55,10 @@ impl Listeners {
         opened: Vec<Opened>,
         tls: Option<&ServerTls>,
     ) -> io::Result<Vec<Address>> {
-        let at = |opened: &Opened| sockeye_sys::local_addr(opened.fd.as_fd());
-        let addresses = opened.iter().map(at).collect::<io::Result<_>>()?;
+        let mut addresses = Vec::new();
+        for opened in &opened {
+            addresses.push(sockeye_sys::local_addr(opened.fd.as_fd())?);
+        }
         for Opened { fd, file } in opened {
             let is_prepared = sockeye_sys::ACCEPT_INHERITS_OPTIONS;
             let (tls, registered) = (tls.cloned(), None);

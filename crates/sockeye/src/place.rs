@@ -60,16 +60,14 @@ struct Unix(Address);
 
 impl Place for Unix {
     fn open(&self, listen: &Listen, _: &TcpOptions) -> io::Result<Vec<Opened>> {
-        let (fd, file) = match &self.0 {
-            Address::Path(path) => {
-                let (fd, file) = sockeye_sys::listen_unix(path, &listen.file, &listen.options)?;
-                (fd, Some(file))
-            }
-            Address::Abstract(name) => (sockeye_sys::listen_abstract(name, &listen.options)?, None),
-            other => {
-                let why = format!("listen on {other}: it has no name that others could find");
-                return Err(io::Error::new(ErrorKind::InvalidInput, why));
-            }
+        let (fd, file) = if let Address::Path(path) = &self.0 {
+            let (fd, file) = sockeye_sys::listen_unix(path, &listen.file, &listen.options)?;
+            (fd, Some(file))
+        } else if let Address::Abstract(name) = &self.0 {
+            (sockeye_sys::listen_abstract(name, &listen.options)?, None)
+        } else {
+            let why = format!("listen on {}: it has no name that others could find", self.0);
+            return Err(io::Error::new(ErrorKind::InvalidInput, why));
         };
         Ok(vec![Opened { fd, file }])
     }
@@ -82,14 +80,16 @@ impl Listen {
     /// At an address: IP and port, where port 0 lets the system choose one, or a Unix socket's,
     /// whose path counts from the working directory of this moment.
     pub fn at(address: impl Into<Address>) -> Self {
-        match address.into() {
-            Address::Ip(address) => Self::tcp(address),
-            Address::Path(path) => {
-                let path = sockeye_sys::absolute(&path).unwrap_or(path);
-                Self::new(Arc::new(Unix(Address::Path(path))))
-            }
-            other => Self::new(Arc::new(Unix(other))),
+        let mut address = address.into();
+        if let Address::Ip(address) = address {
+            return Self::tcp(address);
         }
+        if let Address::Path(path) = &mut address
+            && let Ok(absolute) = sockeye_sys::absolute(path)
+        {
+            *path = absolute;
+        }
+        Self::new(Arc::new(Unix(address)))
     }
 
     /// At an IP address and port; port 0 lets the system choose one.

@@ -278,13 +278,17 @@ impl Slots {
     }
 
     /// All live connections, in no particular order.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = ConnId> + '_ {
-        self.pages
-            .iter()
-            .flat_map(|page| page.iter())
-            .enumerate()
-            .filter(|(_, slot)| slot.phase.is_connection())
-            .map(|(index, slot)| ConnId { index: index as u32, generation: slot.generation })
+    pub(crate) fn ids(&self) -> Vec<ConnId> {
+        let (mut ids, mut index) = (Vec::with_capacity(self.live), 0);
+        for page in &self.pages {
+            for slot in page.iter() {
+                if slot.phase.is_connection() {
+                    ids.push(ConnId { index, generation: slot.generation });
+                }
+                index += 1;
+            }
+        }
+        ids
     }
 
     /// The descriptors that the poller was told of, and for what.
@@ -329,9 +333,9 @@ mod tests {
         let ids: Vec<ConnId> = (0..1000).map(|_| insert(&mut slots)).collect();
         let distinct: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), 1000);
-        assert_eq!(slots.ids().count(), 1000);
+        assert_eq!(slots.ids().len(), 1000);
         ids.iter().for_each(|&id| slots.remove(id));
-        assert_eq!((slots.live(), slots.ids().count()), (0, 0));
+        assert_eq!((slots.live(), slots.ids().len()), (0, 0));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl ClientHello {
             return Err(Mismatch::HttpVersion);
         }
         let headers = &head.headers;
-        let mut upgrade = headers.get_all("Upgrade").flat_map(ListItems::new);
+        let mut upgrade = headers.elements("Upgrade");
         let is_websocket = |item: &[u8]| item.eq_ignore_ascii_case(b"websocket");
         if !upgrade.next().is_some_and(is_websocket) || upgrade.next().is_some() {
             return Err(Mismatch::Upgrade(shown(headers, "Upgrade")));
@@ -103,7 +103,7 @@ impl ClientHello {
         const NAME: &str = "Sec-WebSocket-Extensions";
         let offered = || ListItems::new(self.extensions.as_deref().unwrap_or_default().as_bytes());
         let mut accepted: Option<String> = None;
-        for element in headers.get_all(NAME).flat_map(ListItems::new) {
+        for element in headers.elements(NAME) {
             let was_offered =
                 offered().any(|offer| extension_name(offer) == extension_name(element));
             let text = std::str::from_utf8(element).ok().filter(|_| was_offered);

@@ -8,7 +8,7 @@ use super::refuse_handshake_field;
 use crate::base64;
 use crate::http::syntax::is_token;
 use crate::http::{
-    BadHeader, Framing, Headers, ListItems, RequestHead, ResponseFraming, Version, response,
+    BadHeader, Framing, Headers, RequestHead, ResponseFraming, Version, response,
     write_response_head,
 };
 use crate::sha1;
@@ -30,7 +30,7 @@ pub fn upgrade_request<'h, 'b>(
         .filter(|key| base64::is_of_16_bytes(key)) // §4.2.1, item 5
         .ok_or_else(|| Refusal::bad_request("Sec-WebSocket-Key is not 16 bytes in base64."))?;
     let origin = only_text(&head.headers, "Origin")?;
-    let mut protocols = head.headers.get_all("Sec-WebSocket-Protocol").flat_map(ListItems::new);
+    let mut protocols = head.headers.elements("Sec-WebSocket-Protocol");
     if !protocols.all(is_token) {
         return Err(Refusal::bad_request("Sec-WebSocket-Protocol is no list of tokens."));
     }

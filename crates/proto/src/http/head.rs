@@ -301,10 +301,10 @@ fn explain(error: httparse::Error, head: &[u8]) -> HeadError {
 /// A version we do not speak, or no version at all?
 fn blame_version(head: &[u8]) -> HeadError {
     let first = lines(head).map(|(_, line)| line).find(|line| !line.is_empty());
-    let words: Vec<&[u8]> = first.unwrap_or_default().splitn(4, |&byte| byte == b' ').collect();
-    let version = match words[..] {
-        [version, ..] if version.starts_with(b"HTTP/") => version, // a response's
-        [_, _, version] => version,
+    let mut words = first.unwrap_or_default().split(|&byte| byte == b' ');
+    let version = match [words.next(), words.next(), words.next(), words.next()] {
+        [Some(version), ..] if version.starts_with(b"HTTP/") => version, // a response's
+        [_, _, Some(version), None] => version,
         _ => b"",
     };
     let names_one = matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]

@@ -34,26 +34,29 @@ impl<'b> Headers<'b> {
 
     /// The values of all fields of that name.
     pub fn get_all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'b [u8]> + use<'h, 'b> {
-        self.fields
-            .iter()
-            .filter(move |field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| field.value)
+        self.values(name)
+    }
+
+    fn values<'h>(&'h self, name: &'h str) -> Values<'h, 'b> {
+        Values { name, fields: self.fields.iter() }
     }
 
     /// The elements of a comma-separated list, over all fields of that name (RFC 9110 §5.6.1).
     /// A comma inside a quoted string separates nothing. Empty elements are left out, and so are
     /// those that are not UTF-8: no name that is compared with them could be equal.
     pub fn list<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'b str> + use<'h, 'b> {
-        self.get_all(name)
-            .flat_map(ListItems::new)
-            .filter_map(|element| std::str::from_utf8(element).ok())
+        self.elements(name).filter_map(|element| std::str::from_utf8(element).ok())
+    }
+
+    /// The elements of such a list, whatever they are.
+    pub(crate) fn elements<'h>(&'h self, name: &'h str) -> Elements<'h, 'b> {
+        Elements { values: self.values(name), items: ListItems::new(b"") }
     }
 
     /// Whether such a list has the token among its elements, compared without case.
     pub fn contains_token(&self, name: &str, token: &str) -> bool {
         let token = token.as_bytes();
-        let mut all = self.get_all(name);
-        all.any(|value| ListItems::new(value).any(|item| item.eq_ignore_ascii_case(token)))
+        self.elements(name).any(|item| item.eq_ignore_ascii_case(token))
     }
 
     /// All fields.
@@ -77,6 +80,40 @@ impl<'b> Headers<'b> {
         match (all.next(), all.next()) {
             (first, None) => Ok(first),
             (_, Some(_)) => Err(Repeated),
+        }
+    }
+}
+
+/// The values of all fields of a name.
+struct Values<'h, 'b> {
+    name: &'h str,
+    fields: std::slice::Iter<'h, Header<'b>>,
+}
+
+impl<'b> Iterator for Values<'_, 'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        let name = self.name;
+        self.fields.find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+}
+
+/// The elements of a list, over all fields of a name.
+pub(crate) struct Elements<'h, 'b> {
+    values: Values<'h, 'b>,
+    items: ListItems<'b>,
+}
+
+impl<'b> Iterator for Elements<'_, 'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        loop {
+            if let Some(item) = self.items.next() {
+                return Some(item);
+            }
+            self.items = ListItems::new(self.values.next()?);
         }
     }
 }

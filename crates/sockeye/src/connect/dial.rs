@@ -60,7 +60,8 @@ impl Connect {
         let (host, port) = self.first_hop();
         let known = self.known.iter().find(|(name, at, _)| name == host && *at == port);
         if let Some((_, _, addresses)) = known {
-            return Route::Known(interleaved(addresses.iter().map(|&ip| (ip, port).into())));
+            let all: Vec<_> = addresses.iter().map(|&ip| (ip, port).into()).collect();
+            return Route::Known(interleaved(&all));
         }
         match host.parse() {
             Ok(ip) => Route::Known([SocketAddr::new(ip, port).into()].into()),
@@ -119,9 +120,8 @@ impl Core {
         counted: bool,
     ) -> Result<RefMut<'_, State>, ConnectError> {
         let state = self.state.borrow_mut();
-        let spoken_by = connect.spoken_by.iter().map(|&(_, protocol)| protocol);
-        let mut protocols = spoken_by.chain([protocol]).map(|protocol| usize::from(protocol.0));
-        if !protocols.all(|index| index < self.registrations.len()) {
+        let is_there = |protocol: ProtocolId| usize::from(protocol.0) < self.registrations.len();
+        if !is_there(protocol) || !connect.spoken_by.iter().all(|(_, other)| is_there(*other)) {
             return Err(ConnectError::NoSuchProtocol);
         }
         if state.stopping {
@@ -193,7 +193,7 @@ impl State {
         let Some(dial) = self.dialing(id) else { return };
         match found {
             Ok(addresses) => {
-                dial.addresses = interleaved(addresses);
+                dial.addresses = interleaved(&addresses);
                 note!(CLIENT, "connection {id}: found {}", listed(&dial.addresses));
             }
             Err(error) => dial.unresolved = Some(error),
@@ -319,9 +319,13 @@ impl State {
     /// Ends the attempts of a connection, if it has any.
     pub(crate) fn drop_attempts(&mut self, id: ConnId) {
         let Some(dial) = self.dialing(id) else { return };
-        let attempts = mem::take(&mut dial.attempts).into_iter().map(|(attempt, _)| attempt);
-        let all: Vec<ConnId> = attempts.chain(dial.waits.take()).collect();
-        all.into_iter().for_each(|attempt| self.remove_attempt(attempt));
+        let (attempts, waits) = (mem::take(&mut dial.attempts), dial.waits.take());
+        for (attempt, _) in attempts {
+            self.remove_attempt(attempt);
+        }
+        if let Some(attempt) = waits {
+            self.remove_attempt(attempt);
+        }
     }
 
     /// The connection that a watched descriptor is of, or is tried for.
@@ -356,10 +360,10 @@ impl State {
     pub(crate) fn dial_timed_out(&mut self, id: ConnId, after: Duration) -> ConnectError {
         let Some(dial) = self.dialing(id) else { return ConnectError::Aborted };
         let mut tries = mem::take(&mut dial.tries);
-        let late = || {
-            io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {}", Lasting(after)))
-        };
-        tries.extend(dial.attempts.iter().map(|(_, address)| (address.clone(), late())));
+        for (_, address) in &dial.attempts {
+            let late = format!("no answer within {}", Lasting(after));
+            tries.push((address.clone(), io::Error::new(io::ErrorKind::TimedOut, late)));
+        }
         let error = match tries[..] {
             [] => ConnectError::TimedOut { step: Step::LookUp, after },
             [..] => ConnectError::Tcp(tries),

@@ -8,25 +8,21 @@ const MOST: usize = 64;
 
 /// The addresses of a name, in the system's order (RFC 6724) but for the families, which come in
 /// turn: the first one's first. None comes twice.
-pub(super) fn interleaved(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<Address> {
+pub(super) fn interleaved(addresses: &[SocketAddr]) -> Vec<Address> {
     let mut distinct: Vec<SocketAddr> = Vec::new();
-    for address in addresses.into_iter().take(MOST) {
-        if !distinct.contains(&address) {
-            distinct.push(address);
+    for address in addresses.iter().take(MOST) {
+        if !distinct.contains(address) {
+            distinct.push(*address);
         }
     }
-    let six_first = distinct.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) =
-        distinct.into_iter().partition(|address| address.is_ipv6() == six_first);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
     let mut order = Vec::new();
-    loop {
-        let pair = [first.next(), second.next()];
-        if pair == [None, None] {
-            return order;
-        }
-        order.extend(pair.into_iter().flatten().map(Address::from));
+    let mut is_six = distinct.first().is_some_and(SocketAddr::is_ipv6);
+    while !distinct.is_empty() {
+        let next = distinct.iter().position(|address| address.is_ipv6() == is_six).unwrap_or(0);
+        order.push(distinct.remove(next).into());
+        is_six = !is_six;
     }
+    order
 }
 
 #[cfg(test)]
@@ -35,7 +31,7 @@ mod tests {
 
     fn order(all: &[&str]) -> String {
         let all = all.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 1));
-        let order = interleaved(all);
+        let order = interleaved(&all.collect::<Vec<_>>());
         order.iter().map(|at| at.ip().unwrap().ip().to_string()).collect::<Vec<_>>().join(" ")
     }
 
