@@ -268,9 +268,7 @@ impl Engine {
             answer: RefCell::default(),
             compressed: Cell::new(deflate.is_some()),
         };
-        let service = &mut self.services[usize::from(protocol.0)];
-        let call = || service.upgrade(&hello);
-        let verdict = self.core.callback("upgrade", Some(protocol), Some(id), call);
+        let verdict = self.services[usize::from(protocol.0)].upgrade(&self.core, &hello);
         let deflate = deflate.filter(|_| hello.compressed.get());
         let extensions = extensions.filter(|_| hello.compressed.get());
         let added = hello.answer.into_inner();

@@ -185,8 +185,12 @@ impl Culprit {
             text(kind, self.name),
             Field { name: "duration_us", value: Value::Number(micros) },
         ];
-        fields.extend(whose.map(|whose| text("of", whose)));
-        fields.extend(id.as_deref().map(|id| text("connection", id)));
+        if let Some(whose) = whose {
+            fields.push(text("of", whose));
+        }
+        if let Some(id) = &id {
+            fields.push(text("connection", id));
+        }
         log::emit_with(Levels::LATENCY, message, &fields);
     }
 }

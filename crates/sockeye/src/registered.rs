@@ -18,7 +18,7 @@ pub(crate) struct At {
 }
 
 pub(crate) trait Service {
-    fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<u32, Reject>;
+    fn upgrade(&mut self, core: &Core, hello: &Handshake<'_>) -> Result<u32, Reject>;
     /// Takes a session that was made after `upgrade`; `None` if it is another protocol's.
     fn adopt(&mut self, session: Box<dyn Any>) -> Option<u32>;
     fn open(&mut self, core: &Core, at: At) -> Action;
@@ -63,8 +63,10 @@ impl<P: Protocol> Registered<P> {
 }
 
 impl<P: Protocol> Service for Registered<P> {
-    fn upgrade(&mut self, hello: &Handshake<'_>) -> Result<u32, Reject> {
-        Ok(self.sessions.insert(self.protocol.upgrade(hello)?))
+    fn upgrade(&mut self, core: &Core, hello: &Handshake<'_>) -> Result<u32, Reject> {
+        let call = || self.protocol.upgrade(hello);
+        let session = core.callback("upgrade", Some(self.id), Some(hello.id), call)?;
+        Ok(self.sessions.insert(session))
     }
 
     fn adopt(&mut self, session: Box<dyn Any>) -> Option<u32> {

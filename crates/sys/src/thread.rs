@@ -7,8 +7,8 @@ use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-/// What a thread does. Boxed twice, as C hands over one word.
-type Task = Box<dyn FnOnce() + Send>;
+/// What a thread is called and does. Boxed twice, as C hands over one word.
+struct Task(&'static CStr, Box<dyn FnOnce() + Send>);
 
 /// Runs a task on a thread of its own, which ends with it. A panic ends that thread only.
 ///
@@ -19,11 +19,11 @@ type Task = Box<dyn FnOnce() + Send>;
 ///
 /// What pthread_create(3) says: `WouldBlock` if there are as many threads as may be.
 pub fn spawn(name: &'static CStr, task: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let task = move || {
-        set_name(name);
-        task();
-    };
-    let task: *mut Task = Box::into_raw(Box::new(Box::new(task)));
+    start(Task(name, Box::new(task)))
+}
+
+fn start(task: Task) -> io::Result<()> {
+    let task = Box::into_raw(Box::new(task));
     let mut thread = MaybeUninit::uninit();
     // SAFETY: `thread` is written to before the call returns, the attributes may be null, and `run`
     // gets what it wants.
@@ -41,7 +41,8 @@ pub fn spawn(name: &'static CStr, task: impl FnOnce() + Send + 'static) -> io::R
 
 extern "C" fn run(task: *mut c_void) -> *mut c_void {
     // SAFETY: it came from `into_raw` in `spawn`, which gives it to this thread only.
-    let task = unsafe { Box::from_raw(task.cast::<Task>()) };
+    let Task(name, task) = *unsafe { Box::from_raw(task.cast::<Task>()) };
+    set_name(name);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(task)) {
         std::mem::forget(payload); // dropping it could panic again
     }

@@ -121,8 +121,11 @@ impl Code {
             for _ in 0..self.counts[length as usize] {
                 let entry = self.symbols[index] << 4 | length as u16;
                 // Codes come with their first bit lowest.
-                let begin = usize::from(code.reverse_bits() >> (16 - length));
-                self.quick.iter_mut().skip(begin).step_by(1 << length).for_each(|at| *at = entry);
+                let mut at = usize::from(code.reverse_bits() >> (16 - length));
+                while let Some(place) = self.quick.get_mut(at) {
+                    *place = entry;
+                    at += 1 << length;
+                }
                 (code, index) = (code + 1, index + 1);
             }
             code <<= 1;

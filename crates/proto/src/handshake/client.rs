@@ -44,12 +44,12 @@ impl ClientHello {
         check_names(wanted)?;
         let mut key = [0; 24];
         base64::encode(&nonce, &mut key);
-        Ok(Self {
-            key,
-            request: write_request(&key, wanted)?,
-            subprotocols: wanted.subprotocols.iter().map(|&name| name.into()).collect(),
-            extensions: wanted.extensions.map(Into::into),
-        })
+        let request = write_request(&key, wanted)?;
+        let mut subprotocols = Vec::new();
+        for name in wanted.subprotocols {
+            subprotocols.push((*name).to_owned());
+        }
+        Ok(Self { key, request, subprotocols, extensions: wanted.extensions.map(Into::into) })
     }
 
     /// Like [`new`](Self::new), with host and target of a URL in place of those in `wanted`.
@@ -199,8 +199,12 @@ fn extension_name(element: &[u8]) -> &[u8] {
 
 /// All values of a field, for an error message.
 fn shown(headers: &Headers<'_>, name: &str) -> String {
-    let values = headers.get_all(name).take(3).map(quoted);
-    values.reduce(|all, value| all + " and " + &value).unwrap_or_else(|| "nothing".into())
+    let mut all = String::new();
+    for value in headers.get_all(name).take(3) {
+        all += if all.is_empty() { "" } else { " and " };
+        all += &quoted(value);
+    }
+    if all.is_empty() { "nothing".into() } else { all }
 }
 
 /// A request that cannot be made, because one of its strings will not do.

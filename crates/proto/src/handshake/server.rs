@@ -95,8 +95,11 @@ impl Refusal {
     /// Appends the whole response, the sentence its body unless it answers HEAD; it closes the
     /// connection.
     pub fn write_to(&self, out: &mut Vec<u8>, date: Option<&str>) -> Result<(), BadHeader> {
-        let fields = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        let headers = fields.chain([("Content-Type", "text/plain; charset=utf-8")]);
+        let mut headers: Vec<(&str, &str)> = Vec::new();
+        for (name, value) in &self.headers {
+            headers.push((name, value));
+        }
+        headers.push(("Content-Type", "text/plain; charset=utf-8"));
         let length = ResponseFraming::Length(self.reason.len() as u64 + 1);
         write_response_head(out, self.status, headers, length, false, date)?;
         if !self.to_head {

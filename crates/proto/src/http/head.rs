@@ -313,10 +313,14 @@ fn blame_version(head: &[u8]) -> HeadError {
 }
 
 fn blame_header(head: &[u8]) -> Option<HeadError> {
-    lines(head)
-        .skip_while(|(_, line)| line.is_empty())
-        .skip(1)
-        .find_map(|(at, line)| blame_header_line(at, line))
+    let mut is_behind_the_first = false;
+    for (at, line) in lines(head) {
+        if is_behind_the_first && let Some(error) = blame_header_line(at, line) {
+            return Some(error);
+        }
+        is_behind_the_first |= !line.is_empty();
+    }
+    None
 }
 
 fn blame_header_line(at: usize, line: &[u8]) -> Option<HeadError> {

@@ -32,7 +32,7 @@ pub(crate) struct Dial {
     route: Route,
     /// The address of ours that TCP leaves from, if that is not left to the system.
     source: Option<IpAddr>,
-    /// Addresses not tried yet.
+    /// Addresses not tried yet, the next one last.
     addresses: Vec<Address>,
     /// Those being tried, the oldest first.
     attempts: Vec<(ConnId, Address)>,
@@ -60,8 +60,7 @@ impl Connect {
         let (host, port) = self.first_hop();
         let known = self.known.iter().find(|(name, at, _)| name == host && *at == port);
         if let Some((_, _, addresses)) = known {
-            let all: Vec<_> = addresses.iter().map(|&ip| (ip, port).into()).collect();
-            return Route::Known(interleaved(&all));
+            return Route::Known(interleaved(addresses));
         }
         match host.parse() {
             Ok(ip) => Route::Known([SocketAddr::new(ip, port).into()].into()),
@@ -177,6 +176,7 @@ impl State {
         let Some(dial) = self.dialing(id) else { return };
         let (host, port) = match &mut dial.route {
             Route::Known(addresses) => {
+                addresses.reverse();
                 dial.addresses = mem::take(addresses);
                 return self.next_attempt(id);
             }
@@ -195,6 +195,7 @@ impl State {
             Ok(addresses) => {
                 dial.addresses = interleaved(&addresses);
                 note!(CLIENT, "connection {id}: found {}", listed(&dial.addresses));
+                dial.addresses.reverse();
             }
             Err(error) => dial.unresolved = Some(error),
         }
@@ -221,13 +222,12 @@ impl State {
             if dial.attempts.len() >= most {
                 return; // until one fails
             }
-            if dial.addresses.is_empty() {
+            let Some(address) = dial.addresses.pop() else {
                 if dial.attempts.is_empty() {
                     self.doom(id, By::Peer, Cause::Broken(io::ErrorKind::NotConnected));
                 }
                 return;
-            }
-            let address = dial.addresses.remove(0);
+            };
             let newest = dial.attempts.last().map(|&(newest, _)| newest);
             let source = dial.source;
             note!(CLIENT, "connection {id}: tries {address}");

@@ -27,7 +27,7 @@ use sockeye_proto::handshake::{ClientHello, ClientRequest};
 use sockeye_proto::proxy::{Proxy, ProxyKind, from_environment};
 use sockeye_proto::uri::Url;
 use sockeye_sys::Address;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A connection to be opened.
 ///
@@ -54,7 +54,7 @@ pub struct Connect {
     host: Option<String>,
     compression: bool,
     via: Option<Address>,
-    known: Vec<(String, u16, Vec<IpAddr>)>,
+    known: Vec<(String, u16, Vec<SocketAddr>)>,
     source: Option<IpAddr>,
     proxy: Option<Proxy>,
     policy: Option<Policy>,
@@ -119,7 +119,8 @@ impl Connect {
         port: u16,
         addresses: impl IntoIterator<Item = IpAddr>,
     ) -> Self {
-        self.known.push((host.to_ascii_lowercase(), port, addresses.into_iter().collect()));
+        let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+        self.known.push((host.to_ascii_lowercase(), port, addresses));
         self
     }
 
@@ -276,9 +277,13 @@ impl Connect {
         nonce: [u8; 16],
         extensions: Option<&str>,
     ) -> Result<ClientHello, ConnectError> {
-        let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-        let headers: Vec<(&str, &str)> =
-            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (mut subprotocols, mut headers) = (Vec::new(), Vec::new());
+        for name in &self.subprotocols {
+            subprotocols.push(name.as_str());
+        }
+        for (name, value) in &self.headers {
+            headers.push((name.as_str(), value.as_str()));
+        }
         let wanted = ClientRequest {
             subprotocols: &subprotocols,
             origin: self.origin.as_deref(),
