@@ -96,33 +96,34 @@ impl Block {
 
     /// About how many bits it takes with codes of its own, together with another one.
     pub(super) fn estimate(&self, other: Option<&Self>) -> u64 {
-        match other {
-            Some(other) => {
-                entropy(self.literals.iter().zip(&other.literals).map(|(one, two)| one + two))
-                    + entropy(self.distances.iter().zip(&other.distances).map(|(a, b)| a + b))
-            }
-            None => {
-                entropy(self.literals.iter().copied()) + entropy(self.distances.iter().copied())
-            }
-        }
+        let (literals, distances): (&[u32], &[u32]) =
+            other.map_or((&[], &[]), |other| (&other.literals, &other.distances));
+        entropy(&self.literals, literals) + entropy(&self.distances, distances)
     }
 
     /// Bits of the lengths and distances that no code stands for.
     fn extra_bits(&self) -> usize {
-        let lengths = self.literals[END + 1..].iter().zip(&LENGTH_EXTRA);
-        let lengths = lengths.map(|(&count, &extra)| count as usize * usize::from(extra));
-        let distances = self.distances.iter().enumerate();
-        let distances = distances.map(|(at, &count)| count as usize * distance_extra(at) as usize);
-        lengths.sum::<usize>() + distances.sum::<usize>()
+        let mut bits = 0;
+        for (&count, &extra) in self.literals[END + 1..].iter().zip(&LENGTH_EXTRA) {
+            bits += count as usize * usize::from(extra);
+        }
+        for (at, &count) in self.distances.iter().enumerate() {
+            bits += count as usize * distance_extra(at) as usize;
+        }
+        bits
     }
 }
 
-/// The entropy of symbols that come so often, all of them together, in bits.
-fn entropy(frequencies: impl Iterator<Item = u32>) -> u64 {
+/// The entropy of symbols that come so often, and so much oftener if `more` says, all of them
+/// together, in bits.
+fn entropy(frequencies: &[u32], more: &[u32]) -> u64 {
     let (mut all, mut sum) = (0_u64, 0_u64);
-    for frequency in frequencies.filter(|frequency| *frequency > 0) {
-        all += u64::from(frequency);
-        sum += u64::from(frequency) * log2(frequency);
+    for (symbol, frequency) in frequencies.iter().enumerate() {
+        let frequency = frequency + more.get(symbol).unwrap_or(&0);
+        if frequency > 0 {
+            all += u64::from(frequency);
+            sum += u64::from(frequency) * log2(frequency);
+        }
     }
     (all * log2(all.max(1) as u32)).saturating_sub(sum) >> 12
 }
