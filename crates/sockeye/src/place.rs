@@ -17,6 +17,7 @@ use std::sync::Arc;
 ///
 /// let mut context = Context::builder().build()?;
 /// context.listen_at(&Listen::at("[::1]:7681".parse::<std::net::SocketAddr>().unwrap()))?;
+/// context.listen_at(&Listen::tcp(([127, 0, 0, 1], 7681)))?;
 /// context.listen_at(&Listen::interface("lo", 7682))?;
 /// context.listen_at(&Listen::unix("/run/chat.sock").mode(0o660))?;
 /// # Ok::<(), std::io::Error>(())
@@ -92,7 +93,8 @@ impl Listen {
         Self::new(Arc::new(Unix(address)))
     }
 
-    /// At an IP address and port; port 0 lets the system choose one.
+    /// At an IP address and port; port 0 lets the system choose one. A program that listens by this
+    /// and [`interface`](Self::interface) only carries nothing of Unix sockets' files.
     pub fn tcp(address: impl Into<SocketAddr>) -> Self {
         Self::new(Arc::new(address.into()))
     }
