@@ -16,7 +16,7 @@ use sockeye::tls::ClientTls;
 use sockeye::{Address, Connect, Proxy};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::null_mut;
 use std::rc::Rc;
@@ -234,9 +234,9 @@ fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
 
 /// The addresses of a name, or that which one stands for itself.
 fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match name.parse::<IpAddr>() {
-        Ok(ip) => Ok(vec![(ip, port).into()]),
-        Err(_) => sockeye::look_up_within(name, port, PATIENCE),
+    match sockeye::parse_ip(name) {
+        Some(ip) => Ok(vec![(ip, port).into()]),
+        None => sockeye::look_up_within(name, port, PATIENCE),
     }
 }
 

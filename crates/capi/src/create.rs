@@ -23,7 +23,7 @@ use sockeye::{Builder, Context, External, Limits, Listen, OriginPolicy, TcpKeepa
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::ptr::null_mut;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -136,9 +136,9 @@ impl Plan {
         let Some(port) = self.port else { return Ok(()) };
         let mut place = match self.iface.as_deref() {
             None => Listen::tcp((Ipv4Addr::UNSPECIFIED, port)),
-            Some(text) => match text.parse::<IpAddr>() {
-                Ok(ip) => Listen::tcp((ip, port)),
-                Err(_) => Listen::interface(text, port),
+            Some(text) => match sockeye::parse_ip(text) {
+                Some(ip) => Listen::tcp((ip, port)),
+                None => Listen::interface(text, port),
             },
         };
         if let Some(tls) = tls {

@@ -38,6 +38,7 @@ mod frame;
 pub mod fuzz;
 pub mod handshake;
 pub mod http;
+mod ip;
 pub mod proxy;
 mod reader;
 mod sha1;
@@ -50,6 +51,7 @@ pub use deflate::{
 };
 pub use event::{Event, MessageKind, Payload, Role, Rules, Violation, WholeMessage};
 pub use frame::{FrameHeader, HEADER_MAX, Opcode, RSV1, push_frame};
+pub use ip::parse_ip;
 pub use reader::Reader;
 pub use sha1::sha1;
 pub use sockeye_mask::{apply_mask, copy_masked};

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::net::Ipv6Addr;
+
+use crate::ip::parse_v6;
 
 /// The longest URL taken, in bytes.
 pub const MAX_URL: usize = 8192;
@@ -164,7 +165,7 @@ impl<'a> Authority<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (host, port) = if let Some(bracketed) = text.strip_prefix('[') {
             let (address, rest) = bracketed.split_once(']')?;
-            address.parse::<Ipv6Addr>().ok()?;
+            parse_v6(address)?;
             (address, if rest.is_empty() { "" } else { rest.strip_prefix(':')? })
         } else {
             let (host, port) = text.split_once(':').unwrap_or((text, ""));
@@ -178,7 +179,7 @@ impl<'a> Authority<'a> {
 
     /// Same host, whatever the ports: names without case, IPv6 addresses by value.
     pub(crate) fn same_host(&self, other: &Authority<'_>) -> bool {
-        if let (Ok(a), Ok(b)) = (self.host.parse::<Ipv6Addr>(), other.host.parse::<Ipv6Addr>()) {
+        if let (Some(a), Some(b)) = (parse_v6(self.host), parse_v6(other.host)) {
             return a == b;
         }
         self.host.eq_ignore_ascii_case(other.host)

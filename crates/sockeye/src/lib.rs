@@ -122,6 +122,8 @@ pub use protocol::Protocol;
 #[doc(hidden)] // the C library's too
 pub use resolve::look_up_within;
 pub use slots::ConnId;
+#[doc(hidden)]
+pub use sockeye_proto::parse_ip;
 pub use state::ProtocolId;
 pub use transport::SendError;
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::ip::parse_ip;
+
 /// A variable of the environment that names a proxy, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -60,9 +62,9 @@ pub fn bypasses(no_proxy: &str, host: &str) -> bool {
         return true;
     }
     let mut entries = no_proxy.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
-    match host.parse::<IpAddr>() {
-        Ok(address) => entries.any(|entry| has_address(entry, address)),
-        Err(_) => entries.any(|entry| has_name(entry, host)),
+    match parse_ip(host) {
+        Some(address) => entries.any(|entry| has_address(entry, address)),
+        None => entries.any(|entry| has_name(entry, host)),
     }
 }
 
@@ -93,9 +95,9 @@ fn has_address(entry: &str, address: IpAddr) -> bool {
         let bits = bits.unwrap_or(width);
         bits <= width && (a ^ b).checked_shr(width - bits).unwrap_or(0) == 0
     };
-    match (network.parse(), address) {
-        (Ok(IpAddr::V4(a)), IpAddr::V4(b)) => same(a.to_bits().into(), b.to_bits().into(), 32),
-        (Ok(IpAddr::V6(a)), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128),
-        (Ok(_) | Err(_), _) => false,
+    match (parse_ip(network), address) {
+        (Some(IpAddr::V4(a)), IpAddr::V4(b)) => same(a.to_bits().into(), b.to_bits().into(), 32),
+        (Some(IpAddr::V6(a)), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128),
+        (Some(_) | None, _) => false,
     }
 }

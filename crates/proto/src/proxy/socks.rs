@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::tunnel::{BadTunnel, TunnelError};
+use crate::ip::parse_ip;
 
 const VERSION: u8 = 5;
 /// The version of the negotiation of RFC 1929.
@@ -156,16 +157,16 @@ fn login(user: &str, password: &str) -> Result<Vec<u8>, BadTunnel> {
 /// RFC 1928 §4.
 fn request(host: &str, port: u16) -> Result<Vec<u8>, BadTunnel> {
     let mut request = vec![VERSION, CONNECT, 0];
-    match host.parse() {
-        Ok(IpAddr::V4(address)) => {
+    match parse_ip(host) {
+        Some(IpAddr::V4(address)) => {
             request.push(IPV4);
             request.extend_from_slice(&address.octets());
         }
-        Ok(IpAddr::V6(address)) => {
+        Some(IpAddr::V6(address)) => {
             request.push(IPV6);
             request.extend_from_slice(&address.octets());
         }
-        Err(_) => {
+        None => {
             let length = u8::try_from(host.len()).map_err(|_| BadTunnel::Host)?;
             request.extend_from_slice(&[NAME, length]);
             request.extend_from_slice(host.as_bytes());

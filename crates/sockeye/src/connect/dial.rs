@@ -14,6 +14,7 @@ use crate::message::{By, Cause};
 use crate::slots::{ConnId, Flags};
 use crate::state::{Core, ProtocolId, State};
 use crate::wheel::Deadline;
+use sockeye_proto::parse_ip;
 use sockeye_proto::proxy::Tunnel;
 use sockeye_sys::{Address, Lasting};
 use std::cell::RefMut;
@@ -62,9 +63,9 @@ impl Connect {
         if let Some((_, _, addresses)) = known {
             return Route::Known(interleaved(addresses));
         }
-        match host.parse() {
-            Ok(ip) => Route::Known([SocketAddr::new(ip, port).into()].into()),
-            Err(_) => Route::Name(host.to_owned(), port),
+        match parse_ip(host) {
+            Some(ip) => Route::Known([SocketAddr::new(ip, port).into()].into()),
+            None => Route::Name(host.to_owned(), port),
         }
     }
 }
