@@ -23,11 +23,13 @@ pub(crate) use size::{run_size, step as size_step};
 const PROFILE: &str = "capi";
 /// Functions with a frame pointer: the tables that say how to unwind them are a fifth smaller.
 const FRAMES: &str = "-Cforce-frame-pointers=yes";
-/// Structures of more than 32 bytes are copied by `memcpy`, not by two instructions for each 16.
-const COPIES: [&str; 3] = [
+/// Structures of more than 32 bytes are copied by `memcpy`, not by two instructions for each 16;
+/// std's loops begin where they come, as ours do.
+const LLVM: [&str; 4] = [
     "-Cllvm-args=-max-store-memcpy=2",
     "-Cllvm-args=-max-store-memmove=2",
     "-Cllvm-args=-max-store-memset=2",
+    "-Cllvm-args=-align-loops=1",
 ];
 /// What programs that are linked with it ask the loader for. libwebsockets has counted from 0 to
 /// some 20 (3 in February 2013, 17 in Debian 12), each number with structs of its own, and goes on
@@ -50,8 +52,8 @@ struct Built {
 /// Builds the library in its profile.
 fn build(place: &Place, tls: bool) -> Result<Built, String> {
     let mut cargo = place.cargo(&["rustc", "--package", "sockeye-capi", "--lib"]);
-    let copies = COPIES.into_iter().filter(|_| knows(place, &COPIES));
-    let own = [FRAMES].into_iter().chain(copies).map(str::to_owned);
+    let llvm = LLVM.into_iter().filter(|_| knows(place, &LLVM));
+    let own = [FRAMES].into_iter().chain(llvm).map(str::to_owned);
     let flags: Vec<String> = own.chain(short_paths()).collect();
     cargo.args(["--profile", PROFILE, "--config", &format!("build.rustflags = {flags:?}")]);
     if !tls {

@@ -13,7 +13,7 @@ use crate::step::Outcome;
 /// What it is to come down to, in bytes of text, without TLS.
 const GOAL: u64 = 450_000;
 /// What it must not exceed meanwhile: what it is, and 2 % for what compilers do.
-const LIMIT: u64 = 538_500;
+const LIMIT: u64 = 535_000;
 /// libwebsockets 4.1.6-3 of Debian 12 for amd64, measured in the same way. It has OpenSSL and zlib
 /// beside it in libraries of their own.
 const DEBIAN: Size = Size { text: 400_112, code: 238_804, data: 62_465, unwinding: 40_472 };
