@@ -47,6 +47,8 @@ pub struct BuiltIn {
     pub(crate) poller: Poller,
     pub(crate) watched: Watched,
     events: Events,
+    /// What was due next when it last waited.
+    awaited: Option<Instant>,
     /// Someone watches the context as a whole, so its descriptor must tell of deadlines.
     exported: Cell<bool>,
 }
@@ -241,7 +243,8 @@ impl Context<BuiltIn> {
         let mut poller = Poller::new()?;
         poller.add(attention.as_fd(), ATTENTION, Interest::READ)?;
         let (watched, events) = (Watched::default(), Events::new());
-        let mode = BuiltIn { poller, watched, events, exported: Cell::new(false) };
+        let exported = Cell::new(false);
+        let mode = BuiltIn { poller, watched, events, awaited: None, exported };
         Ok(Self::new(engine, attention, clock, mode))
     }
 
@@ -258,7 +261,7 @@ impl Context<BuiltIn> {
     pub fn service(&mut self, timeout: impl Into<Option<Duration>>) -> io::Result<Turn> {
         self.home.check()?;
         self.apply_changes()?;
-        let timeout = self.wait_at_most(timeout.into());
+        let timeout = self.wait_at_most(timeout.into())?;
         self.mode.poller.wait(&mut self.mode.events, timeout)?;
         self.engine.enter((self.clock)());
         let (mut turn, mut heeded) = (Turn::Idle, false);
@@ -296,16 +299,26 @@ impl Context<BuiltIn> {
     }
 
     /// How long to wait for a descriptor: `timeout`, or less if something is due before.
-    fn wait_at_most(&self, timeout: Option<Duration>) -> Option<Duration> {
+    ///
+    /// A wait with an end sets a timer of the kernel's each time it blocks, which is a tenth of what
+    /// a message costs. What is due is the same for many turns; so from the second on the alarm is
+    /// set for it, once, and the wait has no end.
+    fn wait_at_most(&mut self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
         if timeout == Some(Duration::ZERO) {
-            return timeout;
+            return Ok(timeout);
         }
-        let deadline = self.next_deadline();
-        let due = deadline.map(|deadline| deadline.saturating_duration_since((self.clock)()));
-        match (timeout, due) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
+        let Some(deadline) = self.next_deadline() else { return Ok(timeout) };
+        if timeout.is_none() && self.alarm == Some(deadline) {
+            return Ok(None);
         }
+        let due = deadline.saturating_duration_since((self.clock)());
+        let is_known = self.mode.awaited.replace(deadline) == Some(deadline);
+        if is_known && timeout.is_none() && Attention::HAS_TIMER && !due.is_zero() {
+            self.alarm = Some(deadline);
+            self.attention.set_alarm(Some(due))?;
+            return Ok(None);
+        }
+        Ok(Some(timeout.map_or(due, |timeout| timeout.min(due))))
     }
 
     /// Tells the poller what has changed: this is the external API's first client.

@@ -118,6 +118,29 @@ impl Engine {
     /// Fires what is due.
     pub(crate) fn tick(&mut self) {
         let state = self.core.state.get_mut();
+        if state.wheel.is_behind(state.millis()) {
+            self.expire_passed();
+        }
+        if self.core.state.get_mut().timer_is_due() {
+            self.fire_timers();
+        }
+        let state = self.core.state.get_mut();
+        let now = state.nanos();
+        if let Some(drain) = state.draining.take_if(|drain| drain.next() <= now) {
+            (drain.go_on)(self, drain);
+        }
+        let state = self.core.state.get_mut();
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.tick(state.nanos());
+        }
+        self.listeners.tick(state);
+        state.lines.tick(state.nanos());
+    }
+
+    /// Ends, or reminds of their end, those whose deadline has passed.
+    #[inline(never)]
+    fn expire_passed(&mut self) {
+        let state = self.core.state.get_mut();
         let mut expired = mem::take(&mut self.expired);
         let now = state.millis();
         state.wheel.advance(&mut state.slots, now, &mut expired);
@@ -134,23 +157,17 @@ impl Engine {
                 self.end_turn(id);
             }
         }
-        self.fire_timers();
-        let state = self.core.state.get_mut();
-        let now = state.nanos();
-        if let Some(drain) = state.draining.take_if(|drain| drain.next() <= now) {
-            (drain.go_on)(self, drain);
-        }
-        let state = self.core.state.get_mut();
-        if let Some(heartbeat) = &mut self.heartbeat {
-            heartbeat.tick(state.nanos());
-        }
-        self.listeners.tick(state);
-        state.lines.tick(state.nanos());
     }
 
     /// Does what no descriptor announces: letters, kept input, `writable`s, consequences.
     /// Whether there was anything.
     pub(crate) fn work(&mut self) -> bool {
+        let is_pending = self.core.state.get_mut().has_pending_work();
+        (is_pending || self.core.inbox.has_letters()) && self.work_off()
+    }
+
+    #[inline(never)]
+    fn work_off(&mut self) -> bool {
         let letters = self.core.inbox.take();
         let mut worked = !letters.is_empty() || self.core.state.get_mut().has_pending_work();
         for letter in letters {
@@ -223,6 +240,14 @@ impl Engine {
     /// Takes the consequences of callbacks for connections other than their own. Ends when there
     /// are none left: each ending frees a connection, each flush empties a tail or waits.
     pub(crate) fn settle(&mut self) {
+        let state = self.core.state.get_mut();
+        if !(state.dirty.is_empty() && state.doomed.is_empty()) {
+            self.settle_all();
+        }
+    }
+
+    #[inline(never)]
+    fn settle_all(&mut self) {
         loop {
             let state = self.core.state.get_mut();
             if let Some(id) = state.dirty.pop() {
@@ -397,6 +422,7 @@ impl Engine {
         state.review(at.id);
     }
 
+    #[inline(never)]
     fn fire_timers(&mut self) {
         let state = self.core.state.get_mut();
         // All that are due first: one set to zero again must not be served for ever.

@@ -222,10 +222,15 @@ impl Inbox {
         }
     }
 
+    /// Whether there are any letters.
+    pub(crate) fn has_letters(&self) -> bool {
+        // Whoever sets it rings the bell afterwards: what is missed here is seen next time.
+        self.has_letters.load(Ordering::Acquire)
+    }
+
     /// All letters so far.
     pub(crate) fn take(&self) -> Vec<Letter> {
-        // Whoever sets it rings the bell afterwards: what is missed here is seen next time.
-        if !self.has_letters.load(Ordering::Acquire) {
+        if !self.has_letters() {
             return Vec::new();
         }
         let mut letters = self.lock();

@@ -281,13 +281,17 @@ impl State {
         }
     }
 
+    /// Whether a timer has run out.
+    pub(crate) fn timer_is_due(&self) -> bool {
+        self.timers.first().is_some_and(|(at, _)| at <= self.nanos())
+    }
+
     /// The timer that has run out longest ago, taken off.
     pub(crate) fn pop_timer(&mut self) -> Option<ConnId> {
-        let now = self.nanos();
-        let (at, index) = self.timers.first()?;
-        if at > now {
+        if !self.timer_is_due() {
             return None;
         }
+        let (_, index) = self.timers.first()?;
         self.timers.remove(index);
         let slot = self.slots.at_mut(index);
         if let Some(cold) = &mut slot.cold {
@@ -446,6 +450,7 @@ impl Slot {
     }
 
     /// Whether input is of use now.
+    #[inline]
     pub(crate) fn reads(&self) -> bool {
         let is_kept = self.cold.as_ref().is_some_and(|cold| !cold.leftover.is_empty());
         if is_kept || self.is_away() {

@@ -108,6 +108,11 @@ impl Wheel {
         }
     }
 
+    /// Whether the wheel has yet to be moved on to `now`.
+    pub(crate) fn is_behind(&self, now: u32) -> bool {
+        now / TICK != self.tick
+    }
+
     /// Moves the wheel on to `now` and gathers the connections whose deadline has passed; they
     /// are disarmed, their `kind` is given.
     pub(crate) fn advance(

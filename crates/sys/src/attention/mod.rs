@@ -21,6 +21,9 @@ pub struct Attention {
 }
 
 impl Attention {
+    /// Whether the alarm is a timer of the system's, and not a thread that sleeps.
+    pub const HAS_TIMER: bool = backend::HAS_TIMER;
+
     /// One that is not readable.
     ///
     /// # Errors

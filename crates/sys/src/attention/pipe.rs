@@ -9,6 +9,8 @@ use crate::Waker;
 use crate::alarm::Alarm;
 use crate::wake::Channel;
 
+pub(super) const HAS_TIMER: bool = false;
+
 #[derive(Debug)]
 pub(super) struct Backend {
     channel: Arc<Channel>,

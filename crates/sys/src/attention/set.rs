@@ -9,6 +9,8 @@ use crate::alarm::Alarm;
 use crate::wake::Channel;
 use crate::{Interest, Poller, Waker};
 
+pub(super) const HAS_TIMER: bool = true;
+
 #[derive(Debug)]
 pub(super) struct Backend {
     set: Poller,
