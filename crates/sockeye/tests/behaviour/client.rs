@@ -434,7 +434,8 @@ fn a_callback_can_connect() {
             all.connect(&connect, key.id()).expect("it begins");
         };
         let nobody = {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+            // At an address where no other test listens, so that the port stays free.
+            let listener = TcpListener::bind("127.0.0.99:0").expect("a listener");
             format!("ws://{}/", listener.local_addr().expect("an address"))
         };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");

@@ -4,7 +4,7 @@ use crate::play::{Play, Trace};
 use crate::world::{Mode, World, in_every_mode};
 use crate::writability::{narrow, narrow_client};
 use sockeye::{Action, Context, Limits};
-use sockeye_testkit::{Frame, Opcode, Peer};
+use sockeye_testkit::{Frame, Opcode, Peer, idle};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -40,6 +40,49 @@ fn a_timer_fires_once_at_its_time() {
         world.wind(15 * SECOND);
         assert_eq!(trace.count("timer"), 1);
     });
+}
+
+/// By the clock of the system: `run` waits without an end for what is due as in the turn before.
+#[test]
+fn what_is_due_is_done_however_many_turns_before_waited_for_it() {
+    let play = Play::new(&Trace::default())
+        .on_receive(|conn, message| {
+            if let Some(millis) = message.as_text().and_then(|text| text.parse().ok()) {
+                conn.set_timer(Duration::from_millis(millis));
+            }
+            conn.reply("done")
+        })
+        .on_timer(|conn| conn.reply("rung"));
+    let mut context = Context::builder().protocol(play).build().expect("a context");
+    let address = context.listen("127.0.0.1:0").expect("a listener");
+    let handle = context.handle();
+    let peer = std::thread::spawn(move || {
+        let _shutdown = OnDrop(|| handle.shutdown()); // also if something is not as expected
+        let mut peer = Peer::connect(address, idle());
+        peer.upgrade("/", &[]);
+        for millis in ["300", "100", "300"] {
+            tell(&mut peer, "3600000");
+            tell(&mut peer, "the same is due as before");
+            tell(&mut peer, "still");
+            tell(&mut peer, millis); // something is due sooner
+            tell(&mut peer, "still");
+            tell(&mut peer, "still");
+            peer.expect_text("rung");
+            tell(&mut peer, millis);
+            peer.expect_text("rung");
+        }
+    });
+    context.run().expect("it ends in good order");
+    peer.join().expect("the timer fires");
+}
+
+/// Does something when it goes.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        self.0();
+    }
 }
 
 #[test]
