@@ -301,7 +301,7 @@ impl Context<BuiltIn> {
     /// How long to wait for a descriptor: `timeout`, or less if something is due before.
     ///
     /// A wait with an end sets a timer of the kernel's each time it blocks, which on a single
-    /// connection is a twentieth of what a message costs. What is due is the same for many turns; so
+    /// connection is a twentieth of what a message costs. What is due is the same for many turns:
     /// from the second on the alarm is set for it, once, and the wait has no end.
     fn wait_at_most(&mut self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
         if timeout == Some(Duration::ZERO) {
