@@ -174,7 +174,7 @@ fn bench(place: &Place, options: &Options) -> Result<(), String> {
 /// Measures every server that takes this kind of load, or those that Sockeye is judged by; in every
 /// other round in reverse order.
 fn each(built: &Built, cell: &Cell, round: u32, everybody: bool, all: &mut Vec<Measured>) {
-    let takes = |peer: Peer| peer.takes(cell) && (everybody || peer.judges());
+    let takes = |peer: Peer| peer.takes(cell) && (everybody || peer.judges(cell.wire));
     let mut servers: Vec<&Server> =
         built.servers.iter().filter(|server| takes(server.peer)).collect();
     if round.is_multiple_of(2) {

@@ -58,8 +58,7 @@ impl Measured {
 }
 
 /// How long a turn is.
-const PACE: Pace =
-    Pace { warm_up: Duration::from_millis(60), measured: Duration::from_millis(115) };
+const PACE: Pace = Pace { warm_up: Duration::from_millis(45), measured: Duration::from_millis(90) };
 
 /// Measures servers under one kind of load in a round.
 pub(crate) fn all(tools: &Tools, servers: &[&Server], cell: &Cell, round: u32) -> Vec<Measured> {

@@ -83,23 +83,28 @@ impl Peer {
         !matches!(self, Self::Floor | Self::FloorUring)
     }
 
-    /// Whether Sockeye is judged by it, or it says what can be reached at all.
-    pub(crate) fn judges(self) -> bool {
-        matches!(
-            self,
+    /// Whether Sockeye is judged by it there, or it says what can be reached at all.
+    pub(crate) fn judges(self, wire: Wire) -> bool {
+        match self {
             Self::Sockeye
-                | Self::Uwebsockets
-                | Self::UwebsocketsLibdeflate
-                | Self::Floor
-                | Self::Least
-        )
+            | Self::Uwebsockets
+            | Self::UwebsocketsLibdeflate
+            | Self::Floor
+            | Self::Least => true,
+            Self::LibwebsocketsLibev | Self::Tungstenite => wire == Wire::Tls,
+            Self::FloorUring
+            | Self::Libwebsockets
+            | Self::Fastwebsockets
+            | Self::Sockudo
+            | Self::Bun => false,
+        }
     }
 
     /// Whether it is measured with this kind of load.
     pub(crate) fn takes(self, cell: &Cell) -> bool {
         let wanted = match cell.for_whom {
             Whom::All => true,
-            Whom::Judged => self.judges(),
+            Whom::Judged => self.judges(cell.wire),
             Whom::Ours => self == Self::Sockeye,
         };
         wanted && self.lacks(cell).is_none()

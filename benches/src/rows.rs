@@ -314,6 +314,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_a_row_is_judged_by_takes_part_in_every_round() {
+        for row in &ROWS {
+            let peer = match row.demand {
+                Demand::Rate { against, .. } | Demand::Wire { against, .. } => against,
+                Demand::Fewer { than } => than,
+                Demand::Unmoved { .. } | Demand::Bytes { .. } => continue,
+            };
+            let mut cells = CELLS.iter().filter(|cell| cell.group == row.group && !cell.is_once());
+            assert!(cells.all(|cell| peer.judges(cell.wire)), "{row:?}");
+        }
+    }
+
+    #[test]
     fn every_row_names_a_group_and_has_words() {
         for row in &ROWS {
             assert!(GROUPS.iter().any(|(group, _)| *group == row.group), "{row:?}");
