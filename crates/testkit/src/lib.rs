@@ -35,5 +35,5 @@ pub use frame::{Frame, fragments};
 pub use head::{Head, Response, accept_upgrade, upgrade_request};
 pub use patience::{RUN_LIMIT, finish, limit, output};
 pub use peer::{End, Peer, idle};
-pub use port::Port;
+pub use port::{Listening, Port};
 pub use sockeye_proto::Opcode;

@@ -1,7 +1,10 @@
 //! Ports that stay a test's own while nobody listens there.
 
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt};
+use rustix::net::{
+    AddressFamily, Shutdown, SocketType, bind, getsockname, shutdown, socket, sockopt,
+};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 
 /// A port of the loopback that nobody else is given while this lives, however many tests run
@@ -27,8 +30,28 @@ impl Port {
     }
 
     /// Listens there; again and again, if each listener has gone before the next.
-    pub fn listen(&self) -> TcpListener {
-        TcpListener::bind(self.address).expect("it is reserved")
+    pub fn listen(&self) -> Listening {
+        Listening(TcpListener::bind(self.address).expect("it is reserved"))
+    }
+}
+
+/// A listener that has ended when it is dropped, whoever holds its descriptor too: a program that
+/// a test beside starts has all of them for a moment, between `fork` and `exec`.
+#[derive(Debug)]
+pub struct Listening(TcpListener);
+
+impl Deref for Listening {
+    type Target = TcpListener;
+
+    fn deref(&self) -> &TcpListener {
+        &self.0
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // On Linux, who listens and is shut down does not listen any more.
+        shutdown(&self.0, Shutdown::Both).expect("it listens");
     }
 }
 
@@ -50,6 +73,17 @@ mod tests {
             drop((listener.accept().unwrap(), listener, client));
             assert_eq!(refused(), ErrorKind::ConnectionRefused);
         }
+    }
+
+    #[test]
+    fn nobody_listens_when_the_listener_has_gone_though_its_descriptor_is_held() {
+        let port = Port::reserve();
+        let listener = port.listen();
+        let _held = listener.try_clone().unwrap();
+        drop(listener);
+        let error = TcpStream::connect(port.address).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        port.listen();
     }
 
     #[test]

@@ -5,7 +5,7 @@ use sockeye::{
     Action, Closed, Conn, ConnId, Connect, ConnectError, Connections, Context, Handshake, Jitter,
     Key, LinkId, LinkUp, Message, Outage, Protocol, Reconnect, Reject, Retry, Why,
 };
-use sockeye_testkit::{Frame, Opcode, Peer, Port, accept_upgrade};
+use sockeye_testkit::{Frame, Listening, Opcode, Peer, Port, accept_upgrade};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -112,7 +112,7 @@ struct Clients {
 }
 
 impl Clients {
-    fn new(mode: Mode) -> (Self, TcpListener) {
+    fn new(mode: Mode) -> (Self, Listening) {
         let port = Port::reserve();
         let listener = port.listen();
         let keeper = Keeper::default();
