@@ -1,10 +1,9 @@
 //! Name look-up by the system's resolver, which waits.
 
 use nix::libc;
-use nix::sys::socket::{SockaddrLike, SockaddrStorage};
 use std::ffi::{CStr, CString};
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ptr;
 
 /// The addresses of a host, each with this port, in the order of the system's preference (RFC
@@ -32,13 +31,8 @@ pub fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     // SAFETY: `entry` is null or points to an element of the list, which lives as long as `list`.
     while let Some(info) = unsafe { entry.as_ref() } {
         entry = info.ai_next;
-        if info.ai_addr.is_null() {
-            continue; // none is known to do so
-        }
-        // SAFETY: the address is not null, and valid for the length that stands beside it.
-        let address =
-            unsafe { SockaddrStorage::from_raw(info.ai_addr.cast_const(), Some(info.ai_addrlen)) };
-        if let Some(mut address) = address.and_then(ip) {
+        // SAFETY: the address is null, or one that is as long as its family says.
+        if let Some(mut address) = unsafe { ip(info.ai_addr) } {
             address.set_port(port);
             found.push(address);
         }
@@ -56,9 +50,27 @@ impl Drop for List {
     }
 }
 
-fn ip(address: SockaddrStorage) -> Option<SocketAddr> {
-    let four = address.as_sockaddr_in().map(|four| SocketAddr::V4(SocketAddrV4::from(*four)));
-    four.or_else(|| address.as_sockaddr_in6().map(|six| SocketAddrV6::from(*six).into()))
+/// An address of IPv4 or IPv6, if it is one.
+///
+/// # Safety
+///
+/// `address` is null, or points to an address that has as many bytes as its family says.
+pub(crate) unsafe fn ip(address: *const libc::sockaddr) -> Option<SocketAddr> {
+    // SAFETY: it is null or points to an address, which begins with its family.
+    let family = i32::from(unsafe { address.as_ref() }?.sa_family);
+    if family == libc::AF_INET {
+        // SAFETY: this is what the family says; it may stand anywhere.
+        let four = unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
+        let ip = Ipv4Addr::from_bits(u32::from_be(four.sin_addr.s_addr));
+        return Some(SocketAddr::from((ip, u16::from_be(four.sin_port))));
+    }
+    if family == libc::AF_INET6 {
+        // SAFETY: this is what the family says; it may stand anywhere.
+        let six = unsafe { address.cast::<libc::sockaddr_in6>().read_unaligned() };
+        let (ip, port) = (Ipv6Addr::from(six.sin6_addr.s6_addr), u16::from_be(six.sin6_port));
+        return Some(SocketAddrV6::new(ip, port, six.sin6_flowinfo, six.sin6_scope_id).into());
+    }
+    None
 }
 
 /// What a result means that is not 0.
@@ -94,6 +106,21 @@ mod tests {
         let local = look_up("localhost", 7681).unwrap();
         assert!(!local.is_empty());
         assert!(local.iter().all(|at| at.ip().is_loopback() && at.port() == 7681), "{local:?}");
+    }
+
+    #[test]
+    fn addresses_of_c_keep_all_their_parts() {
+        // SAFETY: all bytes zero is a value of this plain structure of C.
+        let mut six: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+        (six.sin6_family, six.sin6_port) = (libc::AF_INET6 as _, 443_u16.to_be());
+        (six.sin6_addr.s6_addr, six.sin6_scope_id) = (Ipv6Addr::LOCALHOST.octets(), 7);
+        // SAFETY: it is as long as its family says.
+        assert_eq!(unsafe { ip((&raw const six).cast()) }.unwrap().to_string(), "[::1%7]:443");
+        six.sin6_family = libc::AF_UNIX as _;
+        // SAFETY: it is of a family that is not looked into.
+        assert_eq!(unsafe { ip((&raw const six).cast()) }, None);
+        // SAFETY: it is null.
+        assert_eq!(unsafe { ip(ptr::null()) }, None);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Network interfaces by name.
 
+use crate::resolve::ip;
+use nix::libc;
+use std::ffi::CStr;
 use std::io;
 use std::net::SocketAddr;
-
-use nix::ifaddrs::getifaddrs;
+use std::ptr;
 
 /// The addresses that the network interface `name` has, each with this port: first IPv4, then
 /// IPv6, in the system's order.
@@ -15,16 +17,24 @@ use nix::ifaddrs::getifaddrs;
 pub fn interface_addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let mut names = Vec::new();
     let mut found = Vec::new();
-    for entry in getifaddrs()? {
-        let address = entry.address.as_ref().and_then(|address| {
-            let v4 = address.as_sockaddr_in().map(|&v4| SocketAddr::V4(v4.into()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|&v6| SocketAddr::V6(v6.into())))
-        });
-        if entry.interface_name == name {
-            found.extend(address);
+    let mut list = ptr::null_mut();
+    // SAFETY: where the list begins is written there if the call succeeds.
+    if unsafe { libc::getifaddrs(&mut list) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let list = List(list);
+    let mut entry = list.0;
+    // SAFETY: `entry` is null or points to an element of the list, which lives as long as `list`.
+    while let Some(interface) = unsafe { entry.as_ref() } {
+        entry = interface.ifa_next;
+        // SAFETY: every element has a name that ends with a NUL.
+        let its = unsafe { CStr::from_ptr(interface.ifa_name) }.to_string_lossy();
+        if *its == *name {
+            // SAFETY: it is null, or an address that is as long as its family says.
+            found.extend(unsafe { ip(interface.ifa_addr) });
         }
-        if !names.contains(&entry.interface_name) {
-            names.push(entry.interface_name);
+        if !names.iter().any(|known| *known == *its) {
+            names.push(its.into_owned());
         }
     }
     if !names.iter().any(|known| known == name) {
@@ -45,4 +55,14 @@ pub fn interface_addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>>
         return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
     }
     Ok(found)
+}
+
+/// What `getifaddrs` gave, freed once.
+struct List(*mut libc::ifaddrs);
+
+impl Drop for List {
+    fn drop(&mut self) {
+        // SAFETY: it came from `getifaddrs`, and nothing of it is kept.
+        unsafe { libc::freeifaddrs(self.0) }
+    }
 }
