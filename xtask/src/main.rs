@@ -84,6 +84,9 @@ Environment:
 const MISUSE: u8 = 2;
 
 fn main() -> ExitCode {
+    if let Some(ended) = clib::linked() {
+        return ended;
+    }
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.split_first() {

@@ -1,8 +1,10 @@
 //! The C library as a product: built small, measured, installed, packaged.
 
+mod bitcode;
 mod deb;
 mod install;
 mod size;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +20,7 @@ use crate::tools::Trouble;
 pub(crate) use deb::run_deb;
 pub(crate) use install::run_install;
 pub(crate) use size::{run_size, step as size_step};
+pub(crate) use whole::linked;
 
 /// The profile of the workspace's `Cargo.toml` it is built in.
 const PROFILE: &str = "capi";
@@ -40,6 +43,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What a program needs beside the static library: what rustc names for it.
 const STATIC_LIBS: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
 
+/// Names to the tests of the C programs where the library is that they are to be linked with.
+const LIBRARY_VARIABLE: &str = "SOCKEYE_C_LIBRARY";
+
 /// The machine with 32 bits that x86-64 can be.
 const I686: &str = "i686-unknown-linux-gnu";
 
@@ -49,20 +55,55 @@ struct Built {
     archive: PathBuf,
 }
 
-/// Builds the library in its profile.
+/// Builds both libraries in their profile.
 fn build(place: &Place, tls: bool) -> Result<Built, String> {
+    compile(place, tls, "staticlib", &[], &[])?;
+    let archive = place.target.join(PROFILE).join("libwebsockets.a");
+    Ok(Built { shared: build_shared(place, tls, &[])?, archive })
+}
+
+/// Builds the shared library, optimized as a whole where that can be done; `wishes` are for how.
+fn build_shared(place: &Place, tls: bool, wishes: &[&str]) -> Result<PathBuf, String> {
+    let soname = format!("link-arg=-Wl,-soname,{SONAME}");
+    let soname = ["-C", &soname];
+    if whole::is_possible(place) {
+        let linker = format!("linker={}", whole::linker(place)?.display());
+        let wishes: Vec<String> = wishes.iter().map(|wish| format!("-Clink-arg={wish}")).collect();
+        let mut link = [&soname[..], &["-C", &linker]].concat();
+        link.extend(wishes.iter().map(String::as_str));
+        match compile(place, tls, "cdylib", &whole::FLAGS, &link) {
+            Ok(()) => return Ok(shared(place)),
+            Err(error) => eprintln!("{error}\nThe library cannot be optimized as a whole."),
+        }
+    }
+    compile(place, tls, "cdylib", &[], &soname).map(|()| shared(place))
+}
+
+fn shared(place: &Place) -> PathBuf {
+    place.target.join(PROFILE).join("libwebsockets.so")
+}
+
+/// Has cargo build one of them, all crates with these flags and the last with those too.
+fn compile(
+    place: &Place,
+    tls: bool,
+    kind: &str,
+    flags: &[&str],
+    last: &[&str],
+) -> Result<(), String> {
     let mut cargo = place.cargo(&["rustc", "--package", "sockeye-capi", "--lib"]);
     let llvm = LLVM.into_iter().filter(|_| knows(place, &LLVM));
-    let own = [FRAMES].into_iter().chain(llvm).map(str::to_owned);
+    let own = [FRAMES].into_iter().chain(llvm).chain(flags.iter().copied()).map(str::to_owned);
     let flags: Vec<String> = own.chain(short_paths()).collect();
     cargo.args(["--profile", PROFILE, "--config", &format!("build.rustflags = {flags:?}")]);
+    if last.iter().any(|arg| arg.starts_with("linker=")) {
+        cargo.args(["--config", &format!("profile.{PROFILE}.lto = \"off\"")]);
+    }
     if !tls {
         cargo.arg("--no-default-features");
     }
-    cargo.args(["--", "-C", &format!("link-arg=-Wl,-soname,{SONAME}")]);
-    run(cargo, LIMIT, place.verbose)?;
-    let dir = place.target.join(PROFILE);
-    Ok(Built { shared: dir.join("libwebsockets.so"), archive: dir.join("libwebsockets.a") })
+    cargo.args(["--crate-type", kind, "--"]).args(last);
+    run(cargo, LIMIT, place.verbose).map(drop)
 }
 
 /// Whether the compiler takes these flags: those for LLVM come and go with its versions.
@@ -108,6 +149,26 @@ fn check(place: &Place) -> Result<(), String> {
     let mut script = place.command("sh", &["tests/install/check.sh"]);
     script.arg(&prefix).arg(dir.join("work")).args(&packages);
     run(script, LIMIT, place.verbose).map(drop)
+}
+
+/// The step that runs the C programs with the library as it is installed, optimized as a whole:
+/// other tests build it as one does while one works on it.
+pub(crate) fn shipped_step(place: &Place) -> Outcome {
+    shipped(place).into()
+}
+
+fn shipped(place: &Place) -> Result<(), String> {
+    let dir = place.target.join("shipped");
+    let (plain, soname) = (dir.join("libwebsockets.so"), dir.join(SONAME));
+    let library = build_shared(place, true, &[])?;
+    empty(&dir)
+        .and_then(|()| fs::copy(&library, &plain))
+        .and_then(|_| std::os::unix::fs::symlink("libwebsockets.so", &soname))
+        .map_err(|error| format!("{}: {error}", dir.display()))?;
+    let mut tests = place.cargo(&["test", "--package", "sockeye-capi", "--test", "programs"]);
+    // The header has been tried with every compiler, whatever the library.
+    tests.args(["--", "--skip", "header::"]).env(LIBRARY_VARIABLE, &dir);
+    run(tests, LIMIT, place.verbose).map(drop)
 }
 
 /// The step that builds the library and its programs for a machine with 32 bits, and runs them. The

@@ -22,6 +22,14 @@ pub(crate) fn include() -> PathBuf {
 /// them: `i686-unknown-linux-gnu` on x86-64.
 const TARGET_VARIABLE: &str = "SOCKEYE_C_TARGET";
 
+/// Names a directory with a shared library to test in place of the one that is built here, and its
+/// soname.
+const LIBRARY_VARIABLE: &str = "SOCKEYE_C_LIBRARY";
+
+fn given() -> Option<PathBuf> {
+    std::env::var_os(LIBRARY_VARIABLE).map(PathBuf::from)
+}
+
 fn target() -> Option<String> {
     std::env::var(TARGET_VARIABLE).ok()
 }
@@ -41,14 +49,16 @@ fn own_profile() -> PathBuf {
     test.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// Where cargo puts what it builds in the test's profile, the library among it.
+/// Where cargo puts what it builds in the test's profile, the library among it unless one is given.
 pub(crate) fn profile() -> &'static Path {
     static PROFILE: OnceLock<PathBuf> = OnceLock::new();
     PROFILE.get_or_init(|| {
         let own = own_profile();
         let what = ["--package", "sockeye-capi", "--lib"];
         let Some(target) = target() else {
-            build(&what);
+            if given().is_none() {
+                build(&what);
+            }
             return own;
         };
         build(&[&what[..], &["--target", &target]].concat());
@@ -84,7 +94,12 @@ pub(crate) fn sockeye() -> PathBuf {
 
 /// The library.
 pub(crate) fn library() -> PathBuf {
-    profile().join("libwebsockets.so")
+    libraries().join("libwebsockets.so")
+}
+
+/// Where it is.
+fn libraries() -> PathBuf {
+    given().unwrap_or_else(|| profile().to_owned())
 }
 
 /// Whether a compiler is there. In CI all must be.
@@ -112,14 +127,14 @@ pub(crate) fn compiled(source: &str, compiler: &str, options: &[&str]) -> PathBu
     }
     let name: String =
         key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let dir = profile().join("c-programs");
+    let dir = profile().join(if given().is_some() { "c-programs/given" } else { "c-programs" });
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join(name);
     let mut cc = Command::new(compiler);
     cc.args(STRICT).args(machine()).args(options).arg("-g").arg("-I").arg(include());
     cc.arg(package().join(source)).arg("-o").arg(&path);
-    cc.arg("-L").arg(profile()).args(["-lwebsockets", "-lpthread"]);
-    cc.arg(format!("-Wl,-rpath,{}", profile().display()));
+    cc.arg("-L").arg(libraries()).args(["-lwebsockets", "-lpthread"]);
+    cc.arg(format!("-Wl,-rpath,{}", libraries().display()));
     let output = cc.output().unwrap_or_else(|error| panic!("{compiler}: {error}"));
     assert!(output.status.success(), "{cc:?}\n{}", String::from_utf8_lossy(&output.stderr));
     done.get_or_insert_default().insert(key, path.clone());
