@@ -32,17 +32,29 @@ pub struct Listen {
 }
 
 /// What can be listened at: a trait, so that a program carries the kinds that it uses.
-trait Place: fmt::Debug + Send + Sync {
+trait Place: Send + Sync {
     fn open(&self, listen: &Listen, tcp: &TcpOptions) -> io::Result<Vec<Opened>>;
+
+    /// As people write it. Its `Debug`, for which a `SocketAddr`'s own is long.
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl fmt::Debug for dyn Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.show(f)
+    }
 }
 
 impl Place for SocketAddr {
     fn open(&self, listen: &Listen, tcp: &TcpOptions) -> io::Result<Vec<Opened>> {
         open_all(&[*self], &listen.options, tcp)
     }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Address::from(*self))
+    }
 }
 
-#[derive(Debug)]
 struct Interface {
     name: String,
     port: u16,
@@ -53,10 +65,13 @@ impl Place for Interface {
         let addresses = sockeye_sys::interface_addresses(&self.name, self.port)?;
         open_all(&addresses, &listen.options, tcp)
     }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.port)
+    }
 }
 
 /// The address of a Unix socket.
-#[derive(Debug)]
 struct Unix(Address);
 
 impl Place for Unix {
@@ -71,6 +86,10 @@ impl Place for Unix {
             return Err(io::Error::new(ErrorKind::InvalidInput, why));
         };
         Ok(vec![Opened { fd, file }])
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
 
