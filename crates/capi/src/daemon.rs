@@ -1,10 +1,10 @@
 //! `lws_daemonize` (manual, "Daemonization").
 
+use crate::http::open_to_read;
 use crate::panic::export;
 use sockeye::{Daemon, Daemonize, LockFile};
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
@@ -22,7 +22,7 @@ static LOCK: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
 /// which lets tests capture what it writes.
 macro_rules! tell {
     ($($what:tt)*) => {
-        to_stderr(format!($($what)*).into())
+        sockeye::to_stderr(format!("{}\n", format_args!($($what)*)).as_bytes())
     };
 }
 
@@ -52,10 +52,11 @@ export! {
 
 fn daemonize(path: &CStr) -> io::Result<()> {
     let path = sockeye::absolute(Path::new(OsStr::from_bytes(path.to_bytes())))?;
+    let name = CString::new(path.as_os_str().as_bytes())?;
     let lock = match acquire(&path) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-            match holder(&path) {
+            match holder(&name) {
                 Some(pid) => tell!("Daemon already running from pid {pid}"),
                 None => tell!("Daemon already running: {error}"),
             }
@@ -65,10 +66,9 @@ fn daemonize(path: &CStr) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     if let Some(pid) = lock.left_by() {
-        tell!("Removing stale lock file {} from dead pid {pid}", path.display());
+        tell!("Removing stale lock file {} from dead pid {pid}", path.to_string_lossy());
     }
-    let mut daemon = Daemonize::new(lock).start()?;
-    let name = CString::new(path.as_os_str().as_bytes())?;
+    let mut daemon = Daemonize::new(lock).start_unflushed()?;
     end_with_digit(&name);
     LOCK.store(name.into_raw(), Ordering::SeqCst);
     settle();
@@ -98,16 +98,10 @@ fn end_with_digit(path: &CStr) {
 }
 
 /// The number that a held lock file holds.
-fn holder(path: &Path) -> Option<u32> {
+fn holder(path: &CStr) -> Option<u32> {
     let mut text = [0; 16];
-    let len = File::open(path).and_then(|mut file| file.read(&mut text)).ok()?;
+    let len = open_to_read(path).and_then(|mut file| file.read(&mut text)).ok()?;
     str::from_utf8(&text[..len]).ok()?.trim_ascii().parse().ok()
-}
-
-fn to_stderr(mut line: Vec<u8>) {
-    line.push(b'\n');
-    // One write, so that lines stay whole. If it fails there is nowhere to say so.
-    let _ = io::stderr().write_all(&line);
 }
 
 /// What the manual says of a daemon besides: signals, umask, directory.

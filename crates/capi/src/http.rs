@@ -7,13 +7,12 @@ use crate::log::say;
 use crate::panic::export;
 use crate::write::bytes;
 use crate::wsi::{Kind, Wsi};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::retry_on_intr;
 use sockeye::{ConnId, SendError};
-use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::ptr::{null, null_mut};
 
 /// A file is sent in pieces of this many bytes.
@@ -45,19 +44,11 @@ enum Step {
 
 impl Ctx {
     /// Answers with a file. Negative or positive: end the connection.
-    fn serve_file(&self, wsi: &Wsi, conn: ConnId, path: &Path, headers: &Extra<'_>) -> c_int {
-        let opened = File::open(path).and_then(|file| {
-            let about = rustix::fs::fstat(&file)?;
-            if FileType::from_raw_mode(about.st_mode).is_file() {
-                Ok((file, about.st_size as u64))
-            } else {
-                Err(io::ErrorKind::IsADirectory.into())
-            }
-        });
-        let (file, len) = match opened {
+    fn serve_file(&self, wsi: &Wsi, conn: ConnId, path: &CStr, headers: &Extra<'_>) -> c_int {
+        let (file, len) = match open(path) {
             Ok(opened) => opened,
             Err(error) => {
-                say!(INFO, "unable to open '{}': {error}", path.display());
+                say!(INFO, "unable to open '{}': {error}", path.to_string_lossy());
                 let answer = "HTTP/1.0 400 Bad\r\nServer: libwebsockets\r\n\r\n";
                 // If it cannot be sent the connection has ended, as it is going to.
                 let _ = self.send_raw(conn, answer.as_bytes());
@@ -136,6 +127,23 @@ impl Ctx {
     }
 }
 
+/// A file that can be served, and its length.
+fn open(path: &CStr) -> io::Result<(File, u64)> {
+    let file = open_to_read(path)?;
+    let about = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(about.st_mode).is_file() {
+        Ok((file, about.st_size as u64))
+    } else {
+        Err(io::ErrorKind::IsADirectory.into())
+    }
+}
+
+/// A file at a path of C's, to read; `File::open` would copy the path.
+pub(crate) fn open_to_read(path: &CStr) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?.into())
+}
+
 /// What `libwebsockets_serve_http_file` is given at any level.
 struct FileAnswer {
     file: *const c_char,
@@ -171,8 +179,7 @@ unsafe fn serve(context: *mut c_void, wsi: *mut c_void, answer: &FileAnswer) -> 
         say!(ERR, "{function}: the connection is not at an HTTP request");
         return -1;
     };
-    let path = Path::new(OsStr::from_bytes(file.to_bytes()));
-    let result = ctx.serve_file(&wsi, conn, path, &Extra { content_type, other });
+    let result = ctx.serve_file(&wsi, conn, file, &Extra { content_type, other });
     ctx.drain();
     result
 }

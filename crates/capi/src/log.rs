@@ -5,7 +5,6 @@ use libc::{LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING};
 use sockeye::log::{Levels, Record};
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
-use std::io::{self, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -94,8 +93,7 @@ fn to_stderr(level: c_int, text: &CStr) {
         out = format!("[{}:{:04}] {name}: ", now.as_secs(), now.subsec_micros() / 100).into();
     }
     out.extend_from_slice(text.to_bytes());
-    // One write, so that lines stay whole. If it fails there is nowhere to say so.
-    let _ = io::stderr().write_all(&out);
+    sockeye::to_stderr(&out);
 }
 
 export! {

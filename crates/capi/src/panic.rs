@@ -27,7 +27,6 @@ fn report(name: &str, payload: &(dyn Any + Send)) {
 /// backtraces would make it a fifth larger. `build.rs` has the linker bring calls here.
 #[cfg(sockeye_takes_panics)]
 mod taken {
-    use std::io::Write;
     use std::panic::resume_unwind;
 
     /// A panic has begun: it goes on to [`super::guard`], with where and what it was.
@@ -46,8 +45,7 @@ mod taken {
     }
 
     fn stop(what: std::fmt::Arguments<'_>) -> ! {
-        // If it fails there is nowhere to say so.
-        let _ = std::io::stderr().write_all(format!("libwebsockets: {what}\n").as_bytes());
+        sockeye::to_stderr(format!("libwebsockets: {what}\n").as_bytes());
         std::process::abort()
     }
 

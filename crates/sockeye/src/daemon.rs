@@ -1,7 +1,7 @@
 //! Running in the background (manual, "Daemonization").
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -70,6 +70,14 @@ impl Daemonize {
     /// far as the system can tell), or the system does not let it fork. What goes wrong later the
     /// waiting process reports.
     pub fn start(self) -> io::Result<Daemon> {
+        // What is buffered must not be written by both.
+        let _ = io::stdout().flush();
+        self.start_unflushed()
+    }
+
+    /// The same for the C library, where nothing is written by Rust's standard output.
+    #[doc(hidden)]
+    pub fn start_unflushed(self) -> io::Result<Daemon> {
         let contexts = CONTEXTS.load(Ordering::Relaxed);
         if contexts > 0 {
             return Err(io::Error::other(format!(

@@ -133,11 +133,11 @@ pub use sockeye_proto::proxy::{BadProxy, BadTunnel, Proxy, ProxyKind, TunnelErro
 #[doc(hidden)] // the C library's
 pub use sockeye_proto::sha1;
 pub use sockeye_proto::{CloseCode, DeflateOptions, MessageKind, Opcode, Role, Violation};
-#[doc(hidden)] // the C library's
-pub use sockeye_sys::absolute;
 pub use sockeye_sys::{
     Address, BadAddress, Credentials, Identity, Interest, LockFile, Readiness, TcpKeepalive,
 };
+#[doc(hidden)] // the C library's
+pub use sockeye_sys::{absolute, to_stderr};
 pub use sockeye_sys::{group_id, peer_credentials, user_id};
 
 /// What the README shows compiles.

@@ -48,6 +48,7 @@ mod poller;
 mod resolve;
 mod service;
 mod socket;
+mod stderr;
 mod thread;
 mod wake;
 
@@ -69,5 +70,6 @@ pub use socket::{
     send, send_vectored, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking,
     set_user_timeout, shutdown_write, take_error,
 };
+pub use stderr::to_stderr;
 pub use thread::spawn;
 pub use wake::Waker;

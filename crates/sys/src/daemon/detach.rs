@@ -7,7 +7,7 @@
 //!       ends with 0 or 1
 //! ```
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
@@ -27,6 +27,7 @@ use crate::lasting::Lasting;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::limits::entries;
 use crate::socket::{recv, send};
+use crate::stderr::to_stderr;
 
 /// The daemon's side of [`detach`]: what tells the process that waits how it went.
 #[derive(Debug)]
@@ -50,7 +51,8 @@ const DEATH: Duration = Duration::from_secs(1);
 /// handlers. `patience` bounds the wait.
 ///
 /// Standard output and standard error stay as they are until then, so what goes wrong before can
-/// be said. Other descriptors that are not closed on exec are kept.
+/// be said. Other descriptors that are not closed on exec are kept. Buffers of standard output are
+/// the caller's to flush before: both processes have what is in them.
 ///
 /// # Errors
 ///
@@ -71,8 +73,6 @@ pub fn detach(patience: Duration) -> io::Result<Detached> {
         rustix::net::sockopt::set_socket_nosigpipe(fd, true)?;
     }
     adopt_orphans();
-    // What is buffered must not be written by both.
-    let _ = io::stdout().flush();
     // SAFETY: the child may do anything that its parent could, because the calling thread is the
     // only one: on Linux that was checked above. Elsewhere the documentation asks for it, and
     // what a fork beside other threads risks there is a lock that stays held, not memory.
@@ -153,7 +153,7 @@ fn await_daemon(link: &OwnedFd, middle: Option<Pid>, patience: Duration) -> ! {
             let program = std::env::args_os().next().unwrap_or_default();
             let name = program.as_bytes().rsplit(|&byte| byte == b'/').next();
             let name = name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("daemon");
-            let _ = io::stderr().write_all(format!("{name}: {why}\n").as_bytes());
+            to_stderr(format!("{name}: {why}\n").as_bytes());
             end(1)
         }
     }
