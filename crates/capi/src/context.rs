@@ -10,9 +10,9 @@ use crate::tokens::Head;
 use crate::wsi::{Kind, Wsi};
 use sockeye::dense::Dense;
 use sockeye::{ConnId, Connections, Context, External, ProtocolId};
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::ffi::{CString, c_int, c_void};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -70,9 +70,8 @@ pub(crate) struct Ctx {
 }
 
 thread_local! {
-    /// What running callbacks have been lent, innermost last.
-    static LENT: RefCell<Vec<(*mut c_void, Connections<'static>)>> =
-        const { RefCell::new(Vec::new()) };
+    /// What the innermost of the callbacks that run has been lent.
+    static LENT: Cell<*const Lent> = const { Cell::new(null()) };
 }
 
 /// What one of Sockeye's connections has in common with later ones, and no two at a time.
@@ -80,21 +79,42 @@ fn place(conn: ConnId) -> usize {
     conn.as_u64() as u32 as usize
 }
 
-/// An entry of [`LENT`].
-struct Lent(());
+/// What a running callback has been lent. It lies on the stack, and does not move once it has
+/// [begun](Self::begin).
+struct Lent {
+    context: *mut c_void,
+    connections: Connections<'static>,
+    /// What was lent to the callback that this one lies in.
+    outer: *const Lent,
+}
 
 impl Lent {
     #[inline(never)] // there are many callbacks
-    fn new(context: *mut c_void, connections: Connections<'static>) -> Self {
-        LENT.with_borrow_mut(|lent| lent.push((context, connections)));
-        Self(())
+    fn begin(&mut self) {
+        self.outer = LENT.replace(self);
     }
 }
 
 impl Drop for Lent {
     #[inline(never)]
     fn drop(&mut self) {
-        LENT.with_borrow_mut(|lent| lent.pop());
+        LENT.set(self.outer);
+    }
+}
+
+/// A hold on Sockeye's connections.
+enum Hold<'c> {
+    Lent(Connections<'static>),
+    Own(RefMut<'c, Context<External>>),
+}
+
+impl Hold<'_> {
+    #[inline(never)]
+    fn connections(&mut self) -> Connections<'_> {
+        match self {
+            Self::Lent(connections) => *connections,
+            Self::Own(engine) => engine.connections(),
+        }
     }
 }
 
@@ -270,22 +290,32 @@ impl Ctx {
     pub(crate) fn lend<R>(&self, connections: Connections<'_>, call: impl FnOnce() -> R) -> R {
         // SAFETY: the entry is gone before `connections` is: `Lent` takes it back, also when
         // `call` panics; and `with` hands it out for the length of a call only.
-        let erased =
+        let connections =
             unsafe { std::mem::transmute::<Connections<'_>, Connections<'static>>(connections) };
-        let _lent = Lent::new(self.handle, erased);
+        let mut lent = Lent { context: self.handle, connections, outer: null() };
+        lent.begin();
         call()
     }
 
     /// Sockeye's connections, inside a callback or outside; `None` where neither is possible:
     /// once the context is destroyed, and in `FILTER_NETWORK_CONNECTION`.
     pub(crate) fn with<R>(&self, call: impl FnOnce(Connections<'_>) -> R) -> Option<R> {
-        let lent = LENT.with_borrow(|lent| {
-            lent.iter().rev().find(|(handle, _)| *handle == self.handle).map(|(_, c)| *c)
-        });
-        match lent {
-            Some(connections) => Some(call(connections)),
-            None => Some(call(self.engine.try_borrow_mut().ok()?.as_mut()?.connections())),
+        Some(call(self.hold()?.connections()))
+    }
+
+    #[inline(never)] // it is the same for all
+    fn hold(&self) -> Option<Hold<'_>> {
+        let mut lent = LENT.get();
+        // SAFETY: it is null, or lies on this thread's stack in a `lend` that has not returned:
+        // its `Lent` takes itself out when that ends.
+        while let Some(entry) = unsafe { lent.as_ref() } {
+            if entry.context == self.handle {
+                return Some(Hold::Lent(entry.connections));
+            }
+            lent = entry.outer;
         }
+        let engine = self.engine.try_borrow_mut().ok()?;
+        RefMut::filter_map(engine, Option::as_mut).ok().map(Hold::Own)
     }
 
     /// Whether a turn of its loop is running.
