@@ -264,8 +264,9 @@ unsafe fn proxy_of(creation: &Creation) -> Result<Option<(String, u16)>, String>
 
 /// The variable `http_proxy`.
 fn proxy_of_environment() -> Result<Option<(String, u16)>, String> {
-    let text = std::env::var_os("http_proxy").unwrap_or_default();
-    let text = text.to_string_lossy();
+    // SAFETY: the name is a string, and so is what it gives; that the program changes none
+    // meanwhile is what C asks of every program with threads.
+    let text = unsafe { string(libc::getenv(c"http_proxy".as_ptr())) }.unwrap_or_default();
     if text.is_empty() { Ok(None) } else { proxy_of_text(&text) }
 }
 

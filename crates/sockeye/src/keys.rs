@@ -17,7 +17,8 @@ impl MaskKeys {
     /// `N` fresh random bytes.
     pub(crate) fn next<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         if self.used + N > self.buffer.len() {
-            getrandom::fill(&mut self.buffer[..]).map_err(io::Error::other)?;
+            getrandom::fill(&mut self.buffer[..])
+                .map_err(|error| io::Error::other(error.to_string()))?;
             self.used = 0;
         }
         let mut key = [0; N];

@@ -52,7 +52,7 @@ impl LockFile {
     /// `InvalidInput` if there is something else at the path than a lock file: a symbolic link, no
     /// regular file, or one that holds other text than a process id, none of which is touched.
     pub fn acquire(path: &Path) -> io::Result<Self> {
-        let named = |error| context(format_args!("lock file {}", path.display()), error);
+        let named = |error| context(format_args!("lock file {}", path.to_string_lossy()), error);
         Self::open(path).map_err(named)
     }
 
@@ -99,8 +99,9 @@ impl LockFile {
     /// If the file cannot be written.
     pub fn inherit(&mut self) -> io::Result<()> {
         self.owner = forks();
-        self.write_pid()
-            .map_err(|error| context(format_args!("lock file {}", self.path.display()), error))
+        self.write_pid().map_err(|error| {
+            context(format_args!("lock file {}", self.path.to_string_lossy()), error)
+        })
     }
 
     fn write_pid(&self) -> io::Result<()> {

@@ -145,7 +145,7 @@ impl fmt::Display for Address {
                     scope => write!(f, "[{ip}%{scope}]:{port}"),
                 }
             }
-            Self::Path(path) => write!(f, "unix:{}", path.display()),
+            Self::Path(path) => write!(f, "unix:{}", path.to_string_lossy()),
             Self::Abstract(name) => write!(f, "unix:@{}", name.escape_ascii()),
             Self::Unnamed => f.write_str("unix:"),
         }
