@@ -241,32 +241,33 @@ impl Router {
     ) -> Result<(ProtocolId, Option<&'b str>), Refusal> {
         self.check_origin(upgrade, peer)?;
         let path = upgrade.head.path();
-        if let Some(found) = self.find(|_, route| matches!(route, Route::Path(p) if p == path)) {
+        if let Some(found) = self.find(&|_, route| matches!(route, Route::Path(p) if p == path)) {
             let name = &self.routes[usize::from(found.0)].0;
             return Ok((found, upgrade.subprotocols().find(|offer| offer == name)));
         }
         let mut first_offer = None;
         for offer in upgrade.subprotocols() {
             let by_name = |name: &str, route: &Route| *route == Route::Name && name == offer;
-            if let Some(found) = self.find(by_name) {
+            if let Some(found) = self.find(&by_name) {
                 return Ok((found, Some(offer)));
             }
             first_offer = first_offer.or(Some(offer));
         }
-        let unnamed = self.find(|_, route| *route == Route::Unnamed);
-        if let Some(found) = unnamed.filter(|_| first_offer.is_none()) {
+        let of = |wanted: Route| self.find(&|_, route| *route == wanted);
+        let unoffered = |wanted| if first_offer.is_none() { of(wanted) } else { None };
+        if let Some(found) = unoffered(Route::Unnamed) {
             return Ok((found, None));
         }
-        if let Some(found) = self.find(|_, route| *route == Route::Any) {
+        if let Some(found) = of(Route::Any) {
             return Ok((found, first_offer));
         }
-        match first_offer {
-            None => match self.find(|_, route| *route == Route::Name) {
-                Some(found) => Ok((found, None)),
-                None => Err(Refusal::new(404, format!("There is no WebSocket at {path}."))),
-            },
-            Some(_) => Err(Refusal::new(400, self.unknown_subprotocol())),
+        if let Some(found) = unoffered(Route::Name) {
+            return Ok((found, None));
         }
+        Err(match first_offer {
+            None => Refusal::new(404, format!("There is no WebSocket at {path}.")),
+            Some(_) => Refusal::new(400, self.unknown_subprotocol()),
+        })
     }
 
     /// A browser's page may connect to its own host, or as the policy says. Behind a proxy that
@@ -301,7 +302,7 @@ impl Router {
             && origin.is_some_and(|origin| same_origin(origin, host) == OriginVerdict::OtherPort)
     }
 
-    fn find(&self, takes: impl Fn(&str, &Route) -> bool) -> Option<ProtocolId> {
+    fn find(&self, takes: &dyn Fn(&str, &Route) -> bool) -> Option<ProtocolId> {
         let found = self.routes.iter().position(|(name, route)| takes(name, route));
         found.map(|index| ProtocolId(index as u16))
     }

@@ -49,10 +49,13 @@ impl TcpOptions {
         let _ = sockeye_sys::set_nodelay(fd, true);
         let keepalive = self.keepalive.map(|k| sockeye_sys::set_keepalive(fd, Some(&k)));
         let timeout = self.user_timeout.map(|t| sockeye_sys::set_user_timeout(fd, t));
-        let mut refused = [keepalive, timeout].into_iter().flatten().filter_map(Result::err);
-        // A Unix socket has none, and needs none.
-        refused.find(|error| error.kind() != io::ErrorKind::Unsupported)
+        refusal(keepalive).or(refusal(timeout))
     }
+}
+
+/// Why an option was not taken. A Unix socket has none, and needs none.
+fn refusal(told: Option<io::Result<()>>) -> Option<io::Error> {
+    told?.err().filter(|error| error.kind() != io::ErrorKind::Unsupported)
 }
 
 impl State {
