@@ -13,7 +13,7 @@ use crate::panic::export;
 use crate::wsi::{Kind, Stash, Wsi};
 use libc::POLLIN;
 use sockeye::tls::ClientTls;
-use sockeye::{Address, Connect, Proxy};
+use sockeye::{Address, Connect, Proxy, ProxyKind};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -58,8 +58,8 @@ impl Ctx {
             self.tell_add(&wsi, fd, POLLIN);
         }
         let opened = self.compose(&wsi, wanted).and_then(|connect| match socket {
-            Some(socket) => self.begin(&wsi, &connect, Some(socket.into())),
-            None => self.begin(&wsi, &connect, None),
+            Some(socket) => self.begin(&wsi, connect, Some(socket.into())),
+            None => self.begin(&wsi, connect, None),
         });
         if let Err(error) = opened {
             self.tell_deleted(&wsi);
@@ -91,21 +91,21 @@ impl Ctx {
     fn begin(
         &self,
         wsi: &Rc<Wsi>,
-        connect: &Connect,
+        connect: Connect,
         socket: Option<OwnedFd>,
     ) -> Result<(), String> {
         // Whatever the answer says, it comes to the first registration: all are the same there.
         let protocol = self.registrations.borrow().first().copied().ok_or("no protocol")?;
         let opened = match socket {
             Some(socket) => self.with(|connections| {
-                let opened = connections.connect_over(socket, connect, protocol);
+                let opened = connections.connect_over(socket, &connect, protocol);
                 if let Ok(conn) = opened {
                     connections.is_choked(conn); // sends the request
                 }
                 opened
             }),
             None => {
-                let connect = connect.clone().proxy(self.proxy()?);
+                let connect = connect.proxy(self.proxy()?);
                 self.with(|connections| connections.connect(&connect, protocol))
             }
         };
@@ -121,7 +121,7 @@ impl Ctx {
     fn proxy(&self) -> Result<Option<Proxy>, String> {
         let proxy = self.proxy.borrow();
         let Some((address, port)) = proxy.as_ref() else { return Ok(None) };
-        let proxy = format!("http://{address}:{port}").parse::<Proxy>();
+        let proxy = Proxy::at(ProxyKind::HTTP, &format!("{address}:{port}"));
         proxy.map(Some).map_err(|error| format!("proxy {address}:{port}: {error}"))
     }
 

@@ -49,12 +49,12 @@ fn urls_of_proxies_are_read() {
     let plain = proxy("proxy.example:3128");
     assert_eq!(
         (plain.kind, plain.host.as_str(), plain.port),
-        (ProxyKind::Http, "proxy.example", 3128)
+        (ProxyKind::HTTP, "proxy.example", 3128)
     );
     assert_eq!(proxy("HTTP://Proxy/").to_string(), "http://proxy:1080");
-    assert_eq!(proxy("socks5://127.0.0.1").kind, ProxyKind::Socks5);
+    assert_eq!(proxy("socks5://127.0.0.1").kind, ProxyKind::SOCKS5);
     let secure = ["https://proxy", "HTTPS://Proxy:3128/"].map(proxy);
-    assert!(secure.iter().all(|proxy| proxy.kind == ProxyKind::Https));
+    assert!(secure.iter().all(|proxy| proxy.kind == ProxyKind::HTTPS));
     assert_eq!(secure.map(|proxy| proxy.to_string()), ["https://proxy:443", "https://proxy:3128"]);
     let user = proxy("http://a%40b:p%3Aw@[::1]:8080");
     assert_eq!(user.userinfo, Some(("a@b".into(), "p:w".into())));

@@ -1,7 +1,7 @@
 //! A tunnel by HTTP's `CONNECT`.
 
-use super::tunnel::TunnelError;
-use super::url::bracketed;
+use super::tunnel::{Asking, BadTunnel, TunnelError};
+use super::url::{Proxy, bracketed};
 use crate::base64;
 use crate::http::syntax::quoted;
 use crate::http::{HeadLimits, HeadScanner, ResponseHead};
@@ -13,38 +13,37 @@ const LIMITS: HeadLimits = HeadLimits { bytes: 16 << 10, headers: 100 };
 const INTERIM: u8 = 8;
 
 /// The request is out, an answer is awaited.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Asking {
+#[derive(Default)]
+struct Connect {
     scanner: HeadScanner,
     head: Vec<u8>,
     interim: u8,
 }
 
-impl Asking {
-    /// Writes the request. Host and credentials have been checked: no byte ends a line.
-    pub(super) fn begin(
-        host: &str,
-        port: u16,
-        userinfo: Option<&(String, String)>,
-        out: &mut Vec<u8>,
-    ) -> Self {
-        let host = bracketed(host);
-        let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
-        out.extend_from_slice(request.as_bytes());
-        if let Some((user, password)) = userinfo {
-            let secret = format!("{user}:{password}"); // RFC 7617 §2
-            out.extend_from_slice(b"Proxy-Authorization: Basic ");
-            let at = out.len();
-            out.resize(at + secret.len().div_ceil(3) * 4, 0);
-            base64::encode(secret.as_bytes(), &mut out[at..]);
-            out.extend_from_slice(b"\r\n");
-        }
+/// Writes the request. Host and credentials have been checked: no byte ends a line.
+pub(super) fn begin(
+    proxy: &Proxy,
+    host: &str,
+    port: u16,
+    out: &mut Vec<u8>,
+) -> Result<Box<dyn Asking>, BadTunnel> {
+    let host = bracketed(host);
+    let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
+    out.extend_from_slice(request.as_bytes());
+    if let Some((user, password)) = &proxy.userinfo {
+        let secret = format!("{user}:{password}"); // RFC 7617 §2
+        out.extend_from_slice(b"Proxy-Authorization: Basic ");
+        let at = out.len();
+        out.resize(at + secret.len().div_ceil(3) * 4, 0);
+        base64::encode(secret.as_bytes(), &mut out[at..]);
         out.extend_from_slice(b"\r\n");
-        Self::default()
     }
+    out.extend_from_slice(b"\r\n");
+    Ok(Box::new(Connect::default()))
+}
 
-    /// Takes the next piece of the answer; whether the tunnel is open.
-    pub(super) fn receive(&mut self, input: &mut &[u8]) -> Result<bool, TunnelError> {
+impl Asking for Connect {
+    fn receive(&mut self, input: &mut &[u8], _: &mut Vec<u8>) -> Result<bool, TunnelError> {
         while !input.is_empty() {
             let end = self.scanner.feed(input, &LIMITS).map_err(TunnelError::Head)?;
             let (part, rest) = input.split_at(end.unwrap_or(input.len()));
@@ -56,7 +55,9 @@ impl Asking {
         }
         Ok(false)
     }
+}
 
+impl Connect {
     /// A whole head has come.
     fn answer(&mut self) -> Result<bool, TunnelError> {
         let head = ResponseHead::parse(&self.head, &LIMITS).map_err(TunnelError::Head)?;

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::tunnel::{BadTunnel, TunnelError};
+use super::tunnel::{Asking, BadTunnel, TunnelError};
+use super::url::Proxy;
 use crate::ip::parse_ip;
 
 const VERSION: u8 = 5;
@@ -21,8 +22,7 @@ const IPV6: u8 = 4;
 /// ```text
 /// Method ──▶ (Login) ──▶ Reply ──▶ Address ──▶ open
 /// ```
-#[derive(Clone)]
-pub(super) struct Asking {
+struct Socks {
     step: Step,
     /// The part of the present step that has come: at most 257 bytes.
     came: Vec<u8>,
@@ -43,29 +43,24 @@ enum Step {
     Address,
 }
 
-impl Asking {
-    /// Writes the greeting.
-    pub(super) fn begin(
-        host: &str,
-        port: u16,
-        userinfo: Option<&(String, String)>,
-        out: &mut Vec<u8>,
-    ) -> Result<Self, BadTunnel> {
-        let login = userinfo.map(|(user, password)| login(user, password)).transpose()?;
-        let request = request(host, port)?;
-        let methods: &[u8] = if login.is_some() { &[NO_LOGIN, BY_PASSWORD] } else { &[NO_LOGIN] };
-        out.extend_from_slice(&[VERSION, methods.len() as u8]);
-        out.extend_from_slice(methods);
-        Ok(Self { step: Step::Method, came: Vec::new(), login, request })
-    }
+/// Writes the greeting.
+pub(super) fn begin(
+    proxy: &Proxy,
+    host: &str,
+    port: u16,
+    out: &mut Vec<u8>,
+) -> Result<Box<dyn Asking>, BadTunnel> {
+    let userinfo = proxy.userinfo.as_ref();
+    let login = userinfo.map(|(user, password)| login(user, password)).transpose()?;
+    let request = request(host, port)?;
+    let methods: &[u8] = if login.is_some() { &[NO_LOGIN, BY_PASSWORD] } else { &[NO_LOGIN] };
+    out.extend_from_slice(&[VERSION, methods.len() as u8]);
+    out.extend_from_slice(methods);
+    Ok(Box::new(Socks { step: Step::Method, came: Vec::new(), login, request }))
+}
 
-    /// Takes the next piece of the answer, puts what goes out next at the end of `out`; whether
-    /// the tunnel is open.
-    pub(super) fn receive(
-        &mut self,
-        input: &mut &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<bool, TunnelError> {
+impl Asking for Socks {
+    fn receive(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<bool, TunnelError> {
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;
             self.came.push(byte);
@@ -82,7 +77,9 @@ impl Asking {
         }
         Ok(false)
     }
+}
 
+impl Socks {
     /// What is no SOCKS is noticed with its first byte.
     fn check_first(&self, byte: u8) -> Result<(), TunnelError> {
         let expected = match self.step {
@@ -133,12 +130,6 @@ impl Asking {
             (Step::Address, _) => return Ok(true),
         };
         Ok(false)
-    }
-}
-
-impl std::fmt::Debug for Asking {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Asking({:?})", self.step) // the password is nobody's business
     }
 }
 

@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::url::{Proxy, ProxyKind};
-use super::{http, socks};
+use super::url::Proxy;
 use crate::http::HeadError;
 use crate::http::syntax::quoted;
 
@@ -20,13 +19,12 @@ use crate::http::syntax::quoted;
 /// assert_eq!(input, b"what the server says");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct Tunnel(Asking);
+pub struct Tunnel(Box<dyn Asking>);
 
-#[derive(Clone, Debug)]
-enum Asking {
-    Http(http::Asking),
-    Socks5(socks::Asking),
+/// What is spoken with the proxy.
+pub(super) trait Asking: Send + Sync {
+    /// As [`Tunnel::receive`].
+    fn receive(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<bool, TunnelError>;
 }
 
 impl Tunnel {
@@ -40,23 +38,20 @@ impl Tunnel {
         if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadTunnel::Host);
         }
-        let userinfo = proxy.userinfo.as_ref();
-        Ok(Self(match proxy.kind {
-            ProxyKind::Http | ProxyKind::Https => {
-                Asking::Http(http::Asking::begin(host, port, userinfo, out))
-            }
-            ProxyKind::Socks5 => Asking::Socks5(socks::Asking::begin(host, port, userinfo, out)?),
-        }))
+        (proxy.kind.begin)(proxy, host, port, out).map(Self)
     }
 
     /// Takes the next piece of what the proxy says, and puts what it is told next at the end of
     /// `out`. `true`: the tunnel is open, and what is left of `input` comes from the other end.
     /// After that, and after an error, it is of no further use.
     pub fn receive(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<bool, TunnelError> {
-        match &mut self.0 {
-            Asking::Http(asking) => asking.receive(input),
-            Asking::Socks5(asking) => asking.receive(input, out),
-        }
+        self.0.receive(input, out)
+    }
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tunnel") // the password is nobody's business
     }
 }
 

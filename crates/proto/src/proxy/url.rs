@@ -5,18 +5,45 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
+use super::tunnel::{Asking, BadTunnel};
+use super::{http, socks};
 use crate::http::syntax::quoted;
 use crate::uri::{Authority, MAX_URL, parse_userinfo, split_scheme};
 
+/// Begins to ask a proxy for a tunnel to a host and port.
+type Begin = fn(&Proxy, &str, u16, &mut Vec<u8>) -> Result<Box<dyn Asking>, BadTunnel>;
+
 /// What is spoken with a proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyKind {
+#[derive(Clone, Copy)]
+pub struct ProxyKind {
+    scheme: &'static str,
+    /// The port of those that name none.
+    port: u16,
+    /// By a pointer, so that a program carries only what is spoken with the proxies it has.
+    pub(super) begin: Begin,
+}
+
+impl ProxyKind {
     /// HTTP/1.1 with the method `CONNECT`.
-    Http,
+    pub const HTTP: Self = Self { scheme: "http", port: 1080, begin: http::begin };
     /// The same under TLS, which the caller speaks: what is told and heard here is its plain bytes.
-    Https,
+    pub const HTTPS: Self = Self { scheme: "https", port: 443, begin: http::begin };
     /// SOCKS 5. Names are looked up by the proxy, always: none leaves this machine.
-    Socks5,
+    pub const SOCKS5: Self = Self { scheme: "socks5h", port: 1080, begin: socks::begin };
+}
+
+impl PartialEq for ProxyKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+    }
+}
+
+impl Eq for ProxyKind {}
+
+impl fmt::Debug for ProxyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.scheme)
+    }
 }
 
 /// A proxy: `http://proxy:3128`, `https://proxy`, `socks5h://user:password@proxy`, or `proxy:3128`,
@@ -28,7 +55,7 @@ pub enum ProxyKind {
 /// use sockeye_proto::proxy::{Proxy, ProxyKind};
 ///
 /// let proxy: Proxy = "socks5h://me:secret@[::1]:9050".parse()?;
-/// assert_eq!((proxy.kind, proxy.host.as_str(), proxy.port), (ProxyKind::Socks5, "::1", 9050));
+/// assert_eq!((proxy.kind, proxy.host.as_str(), proxy.port), (ProxyKind::SOCKS5, "::1", 9050));
 /// assert_eq!(proxy.to_string(), "socks5h://[::1]:9050");
 /// # Ok::<(), sockeye_proto::proxy::BadProxy>(())
 /// ```
@@ -44,29 +71,36 @@ pub struct Proxy {
     pub userinfo: Option<(String, String)>,
 }
 
-/// The ports of proxies that name none.
-const DEFAULT_PORT: u16 = 1080;
-const SECURE_PORT: u16 = 443;
-
 impl FromStr for Proxy {
     type Err = BadProxy;
 
     fn from_str(text: &str) -> Result<Self, BadProxy> {
-        if text.len() > MAX_URL {
-            return Err(BadProxy::TooLong);
-        }
-        let (scheme, rest) = split_scheme(text).unwrap_or(("http", text));
+        let (scheme, authority) = split_scheme(text).unwrap_or(("http", text));
         let is = |name| scheme.eq_ignore_ascii_case(name);
         let kind = if is("http") {
-            ProxyKind::Http
+            ProxyKind::HTTP
         } else if is("https") {
-            ProxyKind::Https
+            ProxyKind::HTTPS
         } else if is("socks5h") || is("socks5") {
-            ProxyKind::Socks5
+            ProxyKind::SOCKS5
         } else {
             return Err(BadProxy::Scheme(quoted(scheme.as_bytes())));
         };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        Self::at(kind, authority)
+    }
+}
+
+impl Proxy {
+    /// One that this is spoken with, `authority` being what stands behind the `://` of its URL.
+    ///
+    /// # Errors
+    ///
+    /// [`BadProxy::TooLong`], [`BadProxy::Userinfo`] and [`BadProxy::Host`].
+    pub fn at(kind: ProxyKind, authority: &str) -> Result<Self, BadProxy> {
+        if authority.len() > MAX_URL {
+            return Err(BadProxy::TooLong);
+        }
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
         let (userinfo, host_port) = match authority.rsplit_once('@') {
             Some((userinfo, host_port)) => (Some(userinfo), host_port),
             None => (None, authority),
@@ -76,20 +110,14 @@ impl FromStr for Proxy {
         if parsed.host.is_empty() || parsed.host.contains('%') || parsed.port == Some(0) {
             return Err(BadProxy::Host);
         }
-        let default = if kind == ProxyKind::Https { SECURE_PORT } else { DEFAULT_PORT };
-        let (host, port) = (parsed.host.to_ascii_lowercase(), parsed.port.unwrap_or(default));
+        let (host, port) = (parsed.host.to_ascii_lowercase(), parsed.port.unwrap_or(kind.port));
         Ok(Self { kind, host, port, userinfo })
     }
 }
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.kind {
-            ProxyKind::Http => "http",
-            ProxyKind::Https => "https",
-            ProxyKind::Socks5 => "socks5h",
-        };
-        write!(f, "{scheme}://{}:{}", bracketed(&self.host), self.port)
+        write!(f, "{}://{}:{}", self.kind.scheme, bracketed(&self.host), self.port)
     }
 }
 

@@ -12,12 +12,11 @@ use crate::message::{By, Cause};
 use crate::slots::ConnId;
 use crate::state::{ProtocolId, State};
 use crate::wheel::Deadline;
-use sockeye_proto::http::{BodyEvent, BodyReader, Framing, Headers, ResponseHead, parse_date};
+use sockeye_proto::http::{BodyEvent, BodyReader, Framing, Headers, ResponseHead};
 use sockeye_proto::{DeflateAgreed, Role};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A client's handshake whose answer is awaited.
 pub(crate) struct Answering {
@@ -250,7 +249,7 @@ impl Refusal {
             status: head.status,
             reason: HttpAnswer::reason(head.status, head.reason),
             location: head.headers.get_str("Location").map(str::to_owned),
-            retry_after: head.headers.get_str("Retry-After").and_then(retry_after),
+            retry_after: head.headers.get_str("Retry-After").map(str::to_owned),
             body: Vec::new(),
         };
         let framing = framing(head.status, &head.headers);
@@ -292,32 +291,4 @@ fn framing(status: u16, headers: &Headers<'_>) -> Option<Framing> {
         return Some(Framing::Chunked);
     }
     headers.get_str("Content-Length")?.parse().ok().map(Framing::Length)
-}
-
-/// Seconds, or a date (RFC 9110 §10.2.3).
-fn retry_after(value: &str) -> Option<Duration> {
-    if value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return value.parse().ok().map(Duration::from_secs);
-    }
-    let date = UNIX_EPOCH + Duration::from_secs(parse_date(value)?);
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sockeye_proto::http::date;
-
-    #[test]
-    fn a_time_to_ask_again_is_a_number_or_a_date() {
-        assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let later = now.as_secs() + 3600;
-        let after = retry_after(&date(later)).expect("a date");
-        assert!((Duration::from_secs(3500)..=Duration::from_secs(3600)).contains(&after));
-        for wrong in ["", "-1", "soon", "99999999999999999999"] {
-            assert_eq!(retry_after(wrong), None, "{wrong:?}");
-        }
-    }
 }

@@ -4,13 +4,13 @@ use crate::log::is_harmful;
 use crate::tls::TlsError;
 use sockeye_proto::BadExtension;
 use sockeye_proto::handshake::{BadRequest, Mismatch};
-use sockeye_proto::http::{HeadError, reason_phrase};
+use sockeye_proto::http::{HeadError, parse_date, reason_phrase};
 use sockeye_proto::proxy::{BadProxy, BadTunnel, Proxy, TunnelError};
 use sockeye_proto::uri::UrlError;
 use sockeye_sys::{Address, Lasting};
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Which step of opening a connection failed, and how. Its text is one line, whatever the other
 /// end sent.
@@ -182,8 +182,8 @@ pub struct HttpAnswer {
     pub reason: String,
     /// Where a redirection leads to. It is not followed.
     pub location: Option<String>,
-    /// After how long the server wants to be asked again.
-    pub retry_after: Option<Duration>,
+    /// When the server wants to be asked again, in its words (`Retry-After`).
+    pub retry_after: Option<String>,
     /// The first bytes of the body, [`BODY_BYTES`](Self::BODY_BYTES) at most, as far as they came
     /// within [`BODY_WITHIN`](Self::BODY_WITHIN) of the head.
     pub body: Vec<u8>,
@@ -197,6 +197,17 @@ impl HttpAnswer {
     /// How many characters of a text by the server its [`Display`](fmt::Display) shows.
     const SHOWN: usize = 200;
 
+    /// How long it is from now until the server wants to be asked again: seconds, or a date
+    /// (RFC 9110 §10.2.3). `None` if it does not say so, or says neither.
+    pub fn retry_delay(&self) -> Option<Duration> {
+        let when = self.retry_after.as_deref()?;
+        if is_digits(when) {
+            return when.parse().ok().map(Duration::from_secs);
+        }
+        let date = UNIX_EPOCH + Duration::from_secs(parse_date(when)?);
+        Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
     pub(super) fn reason(status: u16, sent: &str) -> String {
         if sent.is_empty() { reason_phrase(status).to_owned() } else { sent.to_owned() }
     }
@@ -208,13 +219,18 @@ impl fmt::Display for HttpAnswer {
         if let Some(location) = &self.location {
             write!(f, ", and sends on to {}", shown(location))?;
         }
-        if let Some(after) = self.retry_after {
-            write!(f, ", and wants to be asked again after {}", Lasting(after))?;
+        if let Some(after) = &self.retry_after {
+            let unit = if is_digits(after) { "s" } else { "" };
+            write!(f, ", and wants to be asked again after {}{unit}", shown(after))?;
         }
         let body = String::from_utf8_lossy(&self.body);
         let body = body.trim_ascii();
         if body.is_empty() { Ok(()) } else { write!(f, "; it says \"{}\"", shown(body)) }
     }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A server's text made fit for one line, and cut short.
@@ -232,4 +248,28 @@ fn shown(text: &str) -> String {
         }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sockeye_proto::http::date;
+
+    #[test]
+    fn a_time_to_ask_again_is_a_number_or_a_date() {
+        let retry_after = |when: &str| {
+            let (status, reason) = (503, String::new());
+            let (location, retry_after, body) = (None, Some(when.to_owned()), Vec::new());
+            HttpAnswer { status, reason, location, retry_after, body }.retry_delay()
+        };
+        assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let later = now.as_secs() + 3600;
+        let after = retry_after(&date(later)).expect("a date");
+        assert!((Duration::from_secs(3500)..=Duration::from_secs(3600)).contains(&after));
+        for wrong in ["", "-1", "soon", "99999999999999999999"] {
+            assert_eq!(retry_after(wrong), None, "{wrong:?}");
+        }
+    }
 }

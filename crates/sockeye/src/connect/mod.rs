@@ -264,7 +264,7 @@ impl Connect {
 
     /// The same for the proxy, if TLS is spoken with it.
     fn proxy_security(&self) -> Result<Option<(ClientTls, TlsName)>, ConnectError> {
-        let Some(proxy) = self.proxy.as_ref().filter(|proxy| proxy.kind == ProxyKind::Https) else {
+        let Some(proxy) = self.proxy.as_ref().filter(|proxy| proxy.kind == ProxyKind::HTTPS) else {
             return Ok(None);
         };
         let tls = self.proxy_tls.clone().map_or_else(ClientTls::platform, Ok);

@@ -1,6 +1,6 @@
 //! When to connect again: the policy, without connections and without a clock.
 
-use super::{ConnectError, HttpAnswer};
+use super::ConnectError;
 use crate::message::{By, Cause, Closed};
 use sockeye_proto::CloseCode;
 use sockeye_proto::proxy::TunnelError;
@@ -199,8 +199,7 @@ fn split_mix(state: &mut u64) -> u64 {
 /// What the server wishes for.
 pub(super) fn wish(error: &ConnectError) -> Option<Duration> {
     let ConnectError::Status(answer) = error else { return None };
-    let HttpAnswer { status, retry_after, .. } = **answer;
-    retry_after.filter(|_| retries_status(status))
+    answer.retry_delay().filter(|_| retries_status(answer.status))
 }
 
 #[cfg(test)]
