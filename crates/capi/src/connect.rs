@@ -57,11 +57,7 @@ impl Ctx {
         if socket.is_some() {
             self.tell_add(&wsi, fd, POLLIN);
         }
-        let opened = self.compose(&wsi, wanted).and_then(|connect| match socket {
-            Some(socket) => self.begin(&wsi, connect, Some(socket.into())),
-            None => self.begin(&wsi, connect, None),
-        });
-        if let Err(error) = opened {
+        if let Err(error) = self.begin(&wsi, wanted, socket.map(OwnedFd::from)) {
             self.tell_deleted(&wsi);
             self.tell_destroyed(&wsi);
             self.remove(&wsi);
@@ -91,9 +87,10 @@ impl Ctx {
     fn begin(
         &self,
         wsi: &Rc<Wsi>,
-        connect: Connect,
+        wanted: &Wanted<'_>,
         socket: Option<OwnedFd>,
     ) -> Result<(), String> {
+        let connect = self.compose(wsi, wanted)?;
         // Whatever the answer says, it comes to the first registration: all are the same there.
         let protocol = self.registrations.borrow().first().copied().ok_or("no protocol")?;
         let opened = match socket {
