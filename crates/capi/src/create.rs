@@ -383,7 +383,7 @@ fn start(ctx: &Rc<Ctx>, plan: &Plan) -> Result<(), String> {
     let engine = plan.builder(ctx).build_external();
     let mut engine = engine.map_err(|error| error.to_string())?;
     plan.listen(&mut engine, tls.as_ref()).map_err(|error| error.to_string())?;
-    let _ = ctx.shared.waker.set(engine.handle());
+    ctx.shared.set_waker(engine.handle());
     ctx.bell.set(bell::hang(ctx, engine.handle()));
     if ctx.bell.get().is_none() {
         return Err("too many contexts".into());

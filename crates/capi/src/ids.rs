@@ -13,7 +13,7 @@ use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const TAG_BITS: u32 = 2;
 const CONTEXT_TAG: usize = 0b10;
@@ -68,8 +68,10 @@ impl WsiId {
 /// Connections by handle. A place is used again only after all others that are free.
 pub(crate) struct Table<T> {
     context: usize,
-    /// How often each place has been used, and what is there now.
-    places: Vec<(usize, Option<T>)>,
+    /// How often each place has been used.
+    used: Vec<usize>,
+    /// What is in each place now.
+    places: Vec<Option<T>>,
     free: std::collections::VecDeque<usize>,
 }
 
@@ -79,33 +81,34 @@ impl<T> Table<T> {
         let index = match self.free.pop_front() {
             Some(index) => index,
             None if self.places.len() < WSIS_MAX => {
-                self.places.push((0, None));
+                self.used.push(0);
+                self.places.push(None);
                 self.places.len() - 1
             }
             None => return None,
         };
-        let (generation, place) = &mut self.places[index];
-        *generation = if *generation >= GENERATION_MAX { 1 } else { *generation + 1 };
-        let id = WsiId { context: self.context, index, generation: *generation };
-        *place = Some(make(id.handle()));
+        let used = &mut self.used[index];
+        *used = if *used >= GENERATION_MAX { 1 } else { *used + 1 };
+        let id = WsiId { context: self.context, index, generation: *used };
+        self.places[index] = Some(make(id.handle()));
         Some(id.handle())
     }
 
     pub(crate) fn get(&self, handle: *mut c_void) -> Option<&T> {
         let id = WsiId::of(handle).filter(|id| id.context == self.context)?;
-        let (generation, place) = self.places.get(id.index)?;
-        place.as_ref().filter(|_| *generation == id.generation)
+        let place = self.places.get(id.index)?.as_ref();
+        place.filter(|_| self.used.get(id.index) == Some(&id.generation))
     }
 
     pub(crate) fn remove(&mut self, handle: *mut c_void) -> Option<T> {
         self.get(handle)?;
         let index = WsiId::of(handle)?.index;
         self.free.push_back(index);
-        self.places[index].1.take()
+        self.places[index].take()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().filter_map(|(_, place)| place.as_ref())
+        self.places.iter().flatten()
     }
 }
 
@@ -116,7 +119,7 @@ pub(crate) struct Shared {
     /// A wait is to end though nothing has happened.
     pub(crate) cancelled: AtomicBool,
     /// Wakes the context's loop.
-    pub(crate) waker: OnceLock<sockeye::Handle>,
+    waker: Mutex<Option<sockeye::Handle>>,
     /// Connections for which another thread has asked for a writable callback.
     pub(crate) asked: Mutex<Vec<usize>>,
     /// Only to be looked at by who holds a [`Use`].
@@ -130,9 +133,13 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
+    pub(crate) fn set_waker(&self, waker: sockeye::Handle) {
+        *lock(&self.waker) = Some(waker);
+    }
+
     /// Wakes the context's loop, from any thread.
     pub(crate) fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
+        if let Some(waker) = lock(&self.waker).as_ref() {
             waker.wake();
         }
     }
@@ -242,14 +249,17 @@ pub(crate) fn register(
         handle,
         owner: Mutex::new(Owner { servicing: None, using, depth: 1 }),
         cancelled: AtomicBool::new(false),
-        waker: OnceLock::new(),
+        waker: Mutex::default(),
         asked: Mutex::default(),
         ctx: UnsafeCell::new(None),
     });
     let used = std::mem::take(&mut place.used);
-    let free = (0..used.len()).collect();
-    let places = used.into_iter().map(|generation| (generation, None)).collect();
-    let ctx = make(&shared, Table { context: index, places, free });
+    let mut table = Table { context: index, used, places: Vec::new(), free: Default::default() };
+    for index in 0..table.used.len() {
+        table.places.push(None);
+        table.free.push_back(index);
+    }
+    let ctx = make(&shared, table);
     // SAFETY: nobody else knows of it yet.
     unsafe { *shared.ctx.get() = Some(ctx) };
     place.shared = Some(Arc::clone(&shared));
@@ -265,9 +275,7 @@ fn forget(shared: &Arc<Shared>) {
     if let Some(place) = registry.places.get_mut(index) {
         place.shared = None;
         if let Some(ctx) = &ctx {
-            let table = ctx.wsis.take();
-            place.used =
-                table.map_or_else(Vec::new, |t| t.places.into_iter().map(|p| p.0).collect());
+            place.used = ctx.wsis.take().map_or_else(Vec::new, |table| table.used);
         }
     }
     drop(registry);
@@ -359,7 +367,7 @@ mod tests {
     use super::*;
 
     fn table() -> Table<u8> {
-        Table { context: 3, places: Vec::new(), free: Default::default() }
+        Table { context: 3, used: Vec::new(), places: Vec::new(), free: Default::default() }
     }
 
     #[test]
@@ -388,7 +396,8 @@ mod tests {
     #[test]
     fn places_that_have_been_used_most_often_begin_anew() {
         let mut table = table();
-        table.places.push((GENERATION_MAX, None));
+        table.used.push(GENERATION_MAX);
+        table.places.push(None);
         table.free.push_back(0);
         let handle = table.insert(|_| 1).unwrap();
         assert_eq!(WsiId::of(handle).unwrap().generation, 1);

@@ -5,7 +5,6 @@ use libc::{LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING};
 use sockeye::log::{Levels, Record};
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
-use std::sync::Once;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,14 +41,11 @@ pub(crate) fn levels() -> c_int {
     LEVELS.load(Ordering::Relaxed)
 }
 
-/// Lets what Sockeye logs come here too.
+/// Lets what Sockeye logs come here too. Once it does, this changes nothing.
 pub(crate) fn join_sockeye() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        sockeye::log::set_levels(Levels::from_bits(levels() as u32));
-        sockeye::log::set_emitter(|record: &Record<'_>| {
-            line(record.level(), format_args!("{}", record.text()));
-        });
+    sockeye::log::set_levels(Levels::from_bits(levels() as u32));
+    sockeye::log::set_emitter(|record: &Record<'_>| {
+        line(record.level(), format_args!("{}", record.text()));
     });
 }
 
