@@ -2,6 +2,7 @@
 
 use crate::log::say;
 use std::any::Any;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs what an export does; after a panic, which is a bug in here, gives `failure`.
@@ -9,15 +10,15 @@ pub(crate) fn guard<T>(name: &str, failure: T, call: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => value,
         Err(payload) => {
-            report(name, &*payload);
-            std::mem::forget(payload); // dropping it could panic again
+            report(name, payload);
             failure
         }
     }
 }
 
 #[cold]
-fn report(name: &str, payload: &(dyn Any + Send)) {
+fn report(name: &str, payload: Box<dyn Any + Send>) {
+    let payload = ManuallyDrop::new(payload); // dropping it could panic again
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic");
     say!(ERR, "{name}: a bug in the library was caught; please report it: {text}");
