@@ -220,8 +220,7 @@ fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
     let deadline = Instant::now() + PATIENCE;
     let mut last = None;
     for address in found {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match TcpStream::connect_timeout(&address, left.max(Duration::from_millis(1))) {
+        match sockeye::connect_until(address, deadline) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = Some(format!("connect to {}: {error}", Address::from(address))),
         }

@@ -288,7 +288,8 @@ fn hostname(options: u32) -> CString {
     if failed || options & SKIP_CANONICAL_NAME != 0 {
         return c"unknown".to_owned();
     }
-    CStr::from_bytes_until_nul(&name).map_or_else(|_| c"unknown".to_owned(), CStr::to_owned)
+    // SAFETY: the last byte has been left zero.
+    unsafe { CStr::from_ptr(name.as_ptr().cast()) }.to_owned()
 }
 
 extern "C" fn on_pipe(_: c_int) {}

@@ -50,6 +50,7 @@ mod service;
 mod socket;
 mod stderr;
 mod thread;
+mod wait;
 mod wake;
 
 pub use attention::Attention;
@@ -65,9 +66,9 @@ pub use service::{HandedOver, handed_over, notify, watchdog};
 pub use socket::{
     ACCEPT_INHERITS_OPTIONS, AcceptFailure, Address, BadAddress, Connect, Credentials,
     HAS_USER_TIMEOUT, ListenOptions, SocketFile, SocketFileOptions, TcpKeepalive, accept,
-    check_listener, connect, connect_datagram, connect_from, interface_addresses, listen,
-    listen_abstract, listen_prepared, listen_unix, local_addr, peer_addr, peer_credentials, recv,
-    send, send_vectored, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking,
+    check_listener, connect, connect_datagram, connect_from, connect_until, interface_addresses,
+    listen, listen_abstract, listen_prepared, listen_unix, local_addr, peer_addr, peer_credentials,
+    recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking,
     set_user_timeout, shutdown_write, take_error,
 };
 pub use stderr::to_stderr;

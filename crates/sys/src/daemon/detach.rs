@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, fork};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, WaitOptions, WaitStatus, chdir, getpid, setsid, umask, waitpid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -28,6 +28,7 @@ use crate::lasting::Lasting;
 use crate::limits::entries;
 use crate::socket::{recv, send};
 use crate::stderr::to_stderr;
+use crate::wait::wait;
 
 /// The daemon's side of [`detach`]: what tells the process that waits how it went.
 #[derive(Debug)]
@@ -165,7 +166,7 @@ fn verdict(link: &OwnedFd, patience: Duration) -> Result<(), String> {
     let mut said = Vec::new();
     let mut buffer = [0; 1024];
     loop {
-        let count = match wait_readable(link, deadline) {
+        let count = match wait(link.as_fd(), PollFlags::IN, deadline) {
             Ok(true) => recv(link.as_fd(), &mut buffer),
             Ok(false) => {
                 return Err(format!("the daemon was not ready within {}", Lasting(patience)));
@@ -224,18 +225,6 @@ fn describe(pid: Pid, status: WaitStatus) -> String {
         (None, None) => "in a way of its own".to_owned(),
     };
     format!("the daemon (process {pid}) ended {how} before it was ready")
-}
-
-fn wait_readable(link: &OwnedFd, deadline: Option<Instant>) -> io::Result<bool> {
-    loop {
-        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let timeout = left.and_then(|left| left.try_into().ok());
-        match poll(&mut [PollFd::new(link, PollFlags::IN)], timeout.as_ref()) {
-            Ok(ready) => return Ok(ready > 0),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
 }
 
 /// Makes processes whose parent has ended this one's children, where there is such a thing.

@@ -21,7 +21,7 @@ mod unix;
 
 pub use accept::{ACCEPT_INHERITS_OPTIONS, AcceptFailure, accept};
 pub use address::{Address, BadAddress, local_addr, peer_addr};
-pub use connect::{Connect, connect, connect_from, take_error};
+pub use connect::{Connect, connect, connect_from, connect_until, take_error};
 pub use datagram::connect_datagram;
 pub(crate) use descriptor::local_datagram_socket;
 pub use inspect::check_listener;
