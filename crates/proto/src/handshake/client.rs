@@ -267,25 +267,26 @@ pub enum Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        let (wrong, sent) = match self {
             Self::Status { status, reason } => {
-                write!(f, "the server answered {status} {}, not 101", quoted(reason.as_bytes()))
+                let reason = quoted(reason.as_bytes());
+                return write!(f, "the server answered {status} {reason}, not 101");
             }
-            Self::HttpVersion => f.write_str("the server answered 101 in HTTP/1.0"),
-            Self::Upgrade(sent) => write!(f, "Upgrade should be websocket, the server sent {sent}"),
-            Self::Connection(sent) => {
-                write!(f, "Connection should say upgrade, the server sent {sent}")
-            }
+            Self::HttpVersion => ("the server answered 101 in HTTP/1.0", ""),
+            Self::Upgrade(sent) => ("Upgrade should be websocket, the server sent ", &**sent),
+            Self::Connection(sent) => ("Connection should say upgrade, the server sent ", &**sent),
             Self::Accept(sent) => {
-                write!(f, "Sec-WebSocket-Accept does not answer the key, the server sent {sent}")
+                ("Sec-WebSocket-Accept does not answer the key, the server sent ", &**sent)
             }
             Self::Subprotocol(sent) => {
-                write!(f, "the server chose a subprotocol that was not offered: {sent}")
+                ("the server chose a subprotocol that was not offered: ", &**sent)
             }
             Self::Extension(sent) => {
-                write!(f, "the server chose an extension that was not offered: {sent}")
+                ("the server chose an extension that was not offered: ", &**sent)
             }
-        }
+        };
+        f.write_str(wrong)?;
+        f.write_str(sent)
     }
 }
 

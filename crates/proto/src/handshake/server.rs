@@ -88,6 +88,12 @@ impl Refusal {
         Self { status, reason: reason.into(), headers: Vec::new(), to_head: false }
     }
 
+    /// 426: only WebSocket will do (RFC 9110 §15.5.22).
+    pub fn upgrade_to_websocket(reason: &'static str) -> Self {
+        let headers = vec![("Upgrade", "websocket".to_owned())];
+        Self { headers, ..Self::new(426, reason) }
+    }
+
     fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(400, reason)
     }
@@ -189,20 +195,13 @@ fn check_request(head: &RequestHead<'_>) -> Result<(), Refusal> {
 
 /// RFC 6455 §4.2.1, item 6, and §4.4; 426 names what would do instead (RFC 9110 §15.5.22).
 fn check_version(headers: &Headers<'_>) -> Result<(), Refusal> {
-    let supported = ("Sec-WebSocket-Version", "13".to_owned());
-    match only_text(headers, "Sec-WebSocket-Version")? {
-        Some("13") => Ok(()),
-        Some(_) => {
-            let mut refusal = Refusal::new(426, "Only version 13 of WebSocket is spoken here.");
-            refusal.headers = vec![("Upgrade", "websocket".to_owned()), supported];
-            Err(refusal)
-        }
-        None => {
-            let mut refusal = Refusal::bad_request("Sec-WebSocket-Version is missing.");
-            refusal.headers = vec![supported];
-            Err(refusal)
-        }
-    }
+    let mut refusal = match only_text(headers, "Sec-WebSocket-Version")? {
+        Some("13") => return Ok(()),
+        Some(_) => Refusal::upgrade_to_websocket("Only version 13 of WebSocket is spoken here."),
+        None => Refusal::bad_request("Sec-WebSocket-Version is missing."),
+    };
+    refusal.headers.push(("Sec-WebSocket-Version", "13".to_owned()));
+    Err(refusal)
 }
 
 /// The value of a field that may come once.

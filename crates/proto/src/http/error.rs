@@ -128,34 +128,39 @@ impl HeadError {
 
 impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong { limit } => write!(f, "the head is longer than {limit} bytes"),
+        let (text, number, behind) = match self {
+            Self::TooLong { limit } => ("the head is longer than ", Some(limit), " bytes"),
             Self::FirstLineTooLong { limit } => {
-                write!(f, "the first line is longer than {limit} bytes")
+                ("the first line is longer than ", Some(limit), " bytes")
             }
-            Self::TooManyHeaders { limit } => write!(f, "more than {limit} header fields"),
-            Self::BareLf { at } => write!(f, "LF without CR at byte {at}"),
-            Self::BareCr { at } => write!(f, "CR without LF before byte {at}"),
-            Self::Nul { at } => write!(f, "zero byte at byte {at}"),
-            Self::BlankLines => f.write_str("too many empty lines before the first line"),
-            Self::NotOneHead { at } => write!(f, "not one whole head: it ends at byte {at}"),
-            Self::FirstLine => f.write_str("the first line is malformed"),
-            Self::Target => f.write_str("the request target is malformed"),
-            Self::UnsupportedVersion => f.write_str("only HTTP/1.0 and HTTP/1.1 are spoken here"),
-            Self::FoldedLine { at } => write!(f, "folded header line at byte {at}"),
-            Self::SpaceBeforeColon { at } => write!(f, "space before the colon at byte {at}"),
-            Self::NoColon { at } => write!(f, "header line without a colon at byte {at}"),
-            Self::HeaderName { at } => write!(f, "malformed header name at byte {at}"),
-            Self::HeaderValue { at } => write!(f, "control character in a header at byte {at}"),
-            Self::Duplicate(name) => write!(f, "{name} may be given once only"),
-            Self::MissingHost => f.write_str("Host is missing"),
-            Self::Host => f.write_str("Host is no host name with an optional port"),
-            Self::ContentLength => f.write_str("Content-Length is no number that fits"),
-            Self::LengthAndCoding => f.write_str("both Content-Length and Transfer-Encoding"),
-            Self::TransferEncoding => f.write_str("Transfer-Encoding is malformed"),
-            Self::CodingInHttp10 => f.write_str("Transfer-Encoding in an HTTP/1.0 message"),
-            Self::UnknownCoding => f.write_str("Transfer-Encoding other than chunked"),
+            Self::TooManyHeaders { limit } => ("more than ", Some(limit), " header fields"),
+            Self::BareLf { at } => ("LF without CR at byte ", Some(at), ""),
+            Self::BareCr { at } => ("CR without LF before byte ", Some(at), ""),
+            Self::Nul { at } => ("zero byte at byte ", Some(at), ""),
+            Self::BlankLines => ("too many empty lines before the first line", None, ""),
+            Self::NotOneHead { at } => ("not one whole head: it ends at byte ", Some(at), ""),
+            Self::FirstLine => ("the first line is malformed", None, ""),
+            Self::Target => ("the request target is malformed", None, ""),
+            Self::UnsupportedVersion => ("only HTTP/1.0 and HTTP/1.1 are spoken here", None, ""),
+            Self::FoldedLine { at } => ("folded header line at byte ", Some(at), ""),
+            Self::SpaceBeforeColon { at } => ("space before the colon at byte ", Some(at), ""),
+            Self::NoColon { at } => ("header line without a colon at byte ", Some(at), ""),
+            Self::HeaderName { at } => ("malformed header name at byte ", Some(at), ""),
+            Self::HeaderValue { at } => ("control character in a header at byte ", Some(at), ""),
+            Self::Duplicate(name) => (*name, None, " may be given once only"),
+            Self::MissingHost => ("Host is missing", None, ""),
+            Self::Host => ("Host is no host name with an optional port", None, ""),
+            Self::ContentLength => ("Content-Length is no number that fits", None, ""),
+            Self::LengthAndCoding => ("both Content-Length and Transfer-Encoding", None, ""),
+            Self::TransferEncoding => ("Transfer-Encoding is malformed", None, ""),
+            Self::CodingInHttp10 => ("Transfer-Encoding in an HTTP/1.0 message", None, ""),
+            Self::UnknownCoding => ("Transfer-Encoding other than chunked", None, ""),
+        };
+        f.write_str(text)?;
+        if let Some(number) = number {
+            number.fmt(f)?;
         }
+        f.write_str(behind)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::body::Framing;
 use super::error::HeadError;
-use super::headers::{Header, Headers, ListItems};
+use super::headers::{Headers, ListItems};
 use super::scan::{HeadLimits, HeadScanner};
 use super::syntax::{is_token, is_value_byte, parse_decimal, trim_ows};
 use crate::uri::{Authority, is_secure, split_scheme};
@@ -86,7 +86,7 @@ impl<'b> RequestHead<'b> {
             Err(HeadError::Target) if lenient && is_visible(target) => None,
             checked => checked?,
         };
-        let headers = own_headers(fields);
+        let headers = Headers::new(fields);
         let host = match check_host(&headers, version) {
             Err(HeadError::MissingHost) if lenient => "",
             checked => checked?,
@@ -176,7 +176,7 @@ impl<'b> ResponseHead<'b> {
         };
         let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
         let reason = response.reason.unwrap_or_default();
-        Ok(Self { status, reason, version, headers: own_headers(fields) })
+        Ok(Self { status, reason, version, headers: Headers::new(fields) })
     }
 
     /// Whether the connection may carry another request after this response (RFC 9112 §9.3).
@@ -207,10 +207,6 @@ fn expect_end(end: httparse::Status<usize>, head: &[u8]) -> Result<(), HeadError
         httparse::Status::Complete(at) => Err(HeadError::NotOneHead { at }),
         httparse::Status::Partial => Err(HeadError::NotOneHead { at: head.len() }),
     }
-}
-
-fn own_headers(fields: Vec<httparse::Header<'_>>) -> Headers<'_> {
-    Headers::new(fields.into_iter().map(|f| Header { name: f.name, value: f.value }).collect())
 }
 
 /// The target is in the form its method allows (RFC 9112 §3.2). Gives the authority of an

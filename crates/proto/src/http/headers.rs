@@ -14,17 +14,17 @@ pub struct Header<'b> {
 /// The header fields of a head, in the order they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers<'b> {
-    fields: Vec<Header<'b>>,
+    fields: Vec<httparse::Header<'b>>,
 }
 
 impl<'b> Headers<'b> {
-    pub(crate) fn new(fields: Vec<Header<'b>>) -> Self {
+    pub(crate) fn new(fields: Vec<httparse::Header<'b>>) -> Self {
         Self { fields }
     }
 
     /// The value of the first field of that name.
     pub fn get(&self, name: &str) -> Option<&'b [u8]> {
-        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|f| f.value)
+        self.values(name).next()
     }
 
     /// Like [`get`](Self::get), where the value is UTF-8.
@@ -61,7 +61,7 @@ impl<'b> Headers<'b> {
 
     /// All fields.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Header<'b>> + use<'_, 'b> {
-        self.fields.iter().copied()
+        self.fields.iter().map(|&httparse::Header { name, value }| Header { name, value })
     }
 
     /// How many fields there are.
@@ -87,7 +87,7 @@ impl<'b> Headers<'b> {
 /// The values of all fields of a name.
 struct Values<'h, 'b> {
     name: &'h str,
-    fields: std::slice::Iter<'h, Header<'b>>,
+    fields: std::slice::Iter<'h, httparse::Header<'b>>,
 }
 
 impl<'b> Iterator for Values<'_, 'b> {
