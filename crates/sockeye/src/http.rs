@@ -217,6 +217,10 @@ impl<'c, H: Http + ?Sized> HttpConn<'c, H> {
         Self { session, connections: Connections::new(core), id }
     }
 
+    pub(crate) fn body_permit(&self) -> BodyPermit<'c> {
+        BodyPermit { core: self.connections.core, id: self.id }
+    }
+
     /// The name of this connection, which may be kept.
     pub fn id(&self) -> ConnId {
         self.id
@@ -252,10 +256,6 @@ pub struct BodyPermit<'c> {
 }
 
 impl<'c> BodyPermit<'c> {
-    pub(crate) fn new(core: &'c Core, id: ConnId) -> Self {
-        Self { core, id }
-    }
-
     /// Sends a piece of the body; what goes over a length announced before is cut off. Gives the
     /// permit back unless the socket is choked now or the body is complete.
     pub fn send(self, piece: &[u8]) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! An HTTP handler without its type: what the engine calls. And the sending of its answers.
 
 use crate::conn::Phase;
-use crate::http::{Answer, BodyPermit, Http, HttpConn, Reply, Request, Response, ResponseBody};
+use crate::http::{Answer, Http, HttpConn, Reply, Request, Response, ResponseBody};
 use crate::lent::Connections;
 use crate::log::note;
 use crate::message::Action;
@@ -50,6 +50,17 @@ impl<H: Http> Handler<H> {
     }
 }
 
+/// A callback without a decision about the answer.
+type Step<H> = fn(&mut H, &mut HttpConn<'_, H>) -> Action;
+
+impl<H: Http> Handler<H> {
+    /// One function for all of these, while each of the others is measured by code of its own.
+    #[inline(never)]
+    fn step(&mut self, core: &Core, at: At, name: &'static str, call: Step<H>) -> Action {
+        self.with(core, at, name, Action::Abort, call)
+    }
+}
+
 impl<H: Http> HttpService for Handler<H> {
     fn begin(&mut self) -> u32 {
         self.sessions.insert(H::Session::default())
@@ -64,16 +75,18 @@ impl<H: Http> HttpService for Handler<H> {
     }
 
     fn writable(&mut self, core: &Core, at: At) -> Action {
-        let permit = BodyPermit::new(core, at.id);
-        self.with(core, at, "writable", Action::Abort, |http, conn| http.writable(conn, permit))
+        self.step(core, at, "writable", |http, conn| {
+            let permit = conn.body_permit();
+            http.writable(conn, permit)
+        })
     }
 
     fn timer(&mut self, core: &Core, at: At) -> Action {
-        self.with(core, at, "timer", Action::Abort, |http, conn| http.timer(conn))
+        self.step(core, at, "timer", |http, conn| http.timer(conn))
     }
 
     fn sent(&mut self, core: &Core, at: At) -> Action {
-        self.with(core, at, "sent", Action::Abort, |http, conn| http.sent(conn))
+        self.step(core, at, "sent", |http, conn| http.sent(conn))
     }
 
     fn closed(&mut self, core: &Core, at: At) {

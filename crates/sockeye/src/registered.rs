@@ -62,6 +62,24 @@ impl<P: Protocol> Registered<P> {
     }
 }
 
+/// A callback that is seldom called, and what it is given.
+type Seldom<P> = fn(&mut P, &mut Conn<'_, P>, &[u8]) -> Action;
+
+impl<P: Protocol> Registered<P> {
+    /// One function for all of these, while each of the others is measured by code of its own.
+    #[inline(never)]
+    fn seldom(
+        &mut self,
+        core: &Core,
+        at: At,
+        name: &'static str,
+        payload: &[u8],
+        call: Seldom<P>,
+    ) -> Action {
+        self.with(core, at, name, |protocol, conn| call(protocol, conn, payload))
+    }
+}
+
 impl<P: Protocol> Service for Registered<P> {
     fn upgrade(&mut self, core: &Core, hello: &Handshake<'_>) -> Result<u32, Reject> {
         let call = || self.protocol.upgrade(hello);
@@ -75,7 +93,7 @@ impl<P: Protocol> Service for Registered<P> {
     }
 
     fn open(&mut self, core: &Core, at: At) -> Action {
-        self.with(core, at, "open", |protocol, conn| protocol.open(conn))
+        self.seldom(core, at, "open", &[], |protocol, conn, _| protocol.open(conn))
     }
 
     fn receive(&mut self, core: &Core, at: At, message: Message<'_>) -> Action {
@@ -94,15 +112,15 @@ impl<P: Protocol> Service for Registered<P> {
     }
 
     fn ping(&mut self, core: &Core, at: At, payload: &[u8]) -> Action {
-        self.with(core, at, "ping", |protocol, conn| protocol.ping(conn, payload))
+        self.seldom(core, at, "ping", payload, P::ping)
     }
 
     fn pong(&mut self, core: &Core, at: At, payload: &[u8]) -> Action {
-        self.with(core, at, "pong", |protocol, conn| protocol.pong(conn, payload))
+        self.seldom(core, at, "pong", payload, P::pong)
     }
 
     fn timer(&mut self, core: &Core, at: At) -> Action {
-        self.with(core, at, "timer", |protocol, conn| protocol.timer(conn))
+        self.seldom(core, at, "timer", &[], |protocol, conn, _| protocol.timer(conn))
     }
 
     fn notified(&mut self, core: &Core, notice: Box<dyn Any + Send>) {
