@@ -65,7 +65,7 @@ pub use resolve::look_up;
 pub use service::{HandedOver, handed_over, notify, watchdog};
 pub use socket::{
     ACCEPT_INHERITS_OPTIONS, AcceptFailure, Address, BadAddress, Connect, Credentials,
-    HAS_USER_TIMEOUT, ListenOptions, SocketFile, SocketFileOptions, TcpKeepalive, accept,
+    HAS_USER_TIMEOUT, ListenOptions, SocketFile, SocketFileOptions, Source, TcpKeepalive, accept,
     check_listener, connect, connect_datagram, connect_from, connect_until, interface_addresses,
     listen, listen_abstract, listen_prepared, listen_unix, local_addr, peer_addr, peer_credentials,
     recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking,

@@ -16,11 +16,11 @@ use crate::state::{Core, ProtocolId, State};
 use crate::wheel::Deadline;
 use sockeye_proto::parse_ip;
 use sockeye_proto::proxy::Tunnel;
-use sockeye_sys::{Address, Lasting};
+use sockeye_sys::{Address, Lasting, Source};
 use std::cell::RefMut;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) struct Dial {
     tunnel: Option<Tunnelling>,
     route: Route,
     /// The address of ours that TCP leaves from, if that is not left to the system.
-    source: Option<IpAddr>,
+    source: Option<Source>,
     /// Addresses not tried yet, the next one last.
     addresses: Vec<Address>,
     /// Those being tried, the oldest first.

@@ -114,48 +114,54 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Url(error) => write!(f, "bad address: {error}"),
-            Self::NoTls => f.write_str("bad address: wss:// needs TLS, which this build has not"),
-            Self::Request(error) => write!(f, "bad request: {error}"),
-            Self::BadProxy { variable: None, error } => write!(f, "bad proxy: {error}"),
+        let (what, why): (&str, &dyn fmt::Display) = match self {
+            Self::Url(error) => ("bad address: ", error),
+            Self::NoTls => ("bad address: wss:// needs TLS, which this build has not", &""),
+            Self::Request(error) => ("bad request: ", error),
+            Self::BadProxy { variable: None, error } => ("bad proxy: ", error),
             Self::BadProxy { variable: Some(variable), error } => {
-                write!(f, "bad proxy in the environment, {variable}: {error}")
+                return write!(f, "bad proxy in the environment, {variable}: {error}");
             }
-            Self::BadTunnel(error) => error.fmt(f),
-            Self::NoSuchProtocol => f.write_str("the protocol is not registered"),
-            Self::TooManyConnections => f.write_str("too many connections"),
-            Self::ShuttingDown => f.write_str("the context is shutting down"),
-            Self::LookUp { host, error } => write!(f, "name look-up of {host} failed: {error}"),
-            Self::Tcp(tries) => tcp(f, tries),
-            Self::Tunnel(error) => error.fmt(f),
-            Self::Proxy { proxy, error } => write!(f, "proxy {proxy}: {error}"),
-            Self::TimedOut { step, after } => match step {
-                Step::LookUp => write!(f, "name look-up without an answer for {}", Lasting(*after)),
-                Step::Tcp => write!(f, "no connection within {}", Lasting(*after)),
-                Step::Proxy => write!(f, "no tunnel within {}", Lasting(*after)),
-                Step::Tls => write!(f, "TLS was not agreed on within {}", Lasting(*after)),
-                Step::Handshake => {
-                    write!(f, "the server did not answer the handshake within {}", Lasting(*after))
-                }
-            },
-            Self::Tls(error) => error.fmt(f),
-            Self::Lost { step: Step::Proxy, error } => {
-                write!(f, "connection lost before there was a tunnel: {error}")
+            Self::BadTunnel(error) => ("", error),
+            Self::NoSuchProtocol => ("the protocol is not registered", &""),
+            Self::TooManyConnections => ("too many connections", &""),
+            Self::ShuttingDown => ("the context is shutting down", &""),
+            Self::LookUp { host, error } => {
+                return write!(f, "name look-up of {host} failed: {error}");
             }
-            Self::Lost { step: Step::Tls, error } => {
-                write!(f, "connection lost while TLS was being agreed on: {error}")
+            Self::Tcp(tries) => return tcp(f, tries),
+            Self::Tunnel(error) => ("", error),
+            Self::Proxy { proxy, error } => return write!(f, "proxy {proxy}: {error}"),
+            Self::TimedOut { step, after } => {
+                let late = match step {
+                    Step::LookUp => "name look-up without an answer for ",
+                    Step::Tcp => "no connection within ",
+                    Step::Proxy => "no tunnel within ",
+                    Step::Tls => "TLS was not agreed on within ",
+                    Step::Handshake => "the server did not answer the handshake within ",
+                };
+                (late, &Lasting(*after))
             }
-            Self::Lost { step: Step::LookUp | Step::Tcp | Step::Handshake, error } => {
-                write!(f, "connection lost during the handshake: {error}")
+            Self::Tls(error) => ("", error),
+            Self::Lost { step, error } => {
+                let lost = match step {
+                    Step::Proxy => "connection lost before there was a tunnel: ",
+                    Step::Tls => "connection lost while TLS was being agreed on: ",
+                    Step::LookUp | Step::Tcp | Step::Handshake => {
+                        "connection lost during the handshake: "
+                    }
+                };
+                (lost, error)
             }
-            Self::Head(error) => write!(f, "the server's answer is no HTTP: {error}"),
-            Self::Status(answer) => write!(f, "the server refused the handshake: {answer}"),
-            Self::Answer(mismatch) => write!(f, "the server refused the handshake: {mismatch}"),
-            Self::Extension(error) => error.fmt(f),
-            Self::Rejected(reject) => write!(f, "answer turned down: {reject}"),
-            Self::Aborted => f.write_str("aborted"),
-        }
+            Self::Head(error) => ("the server's answer is no HTTP: ", error),
+            Self::Status(answer) => ("the server refused the handshake: ", answer),
+            Self::Answer(mismatch) => ("the server refused the handshake: ", mismatch),
+            Self::Extension(error) => ("", error),
+            Self::Rejected(reject) => ("answer turned down: ", reject),
+            Self::Aborted => ("aborted", &""),
+        };
+        f.write_str(what)?;
+        why.fmt(f)
     }
 }
 

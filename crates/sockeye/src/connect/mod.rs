@@ -26,7 +26,7 @@ use crate::tls::{self, ClientTls, TlsError, TlsName};
 use sockeye_proto::handshake::{ClientHello, ClientRequest};
 use sockeye_proto::proxy::{Proxy, ProxyKind, from_environment};
 use sockeye_proto::uri::Url;
-use sockeye_sys::Address;
+use sockeye_sys::{Address, Source};
 use std::net::{IpAddr, SocketAddr};
 
 /// A connection to be opened.
@@ -55,7 +55,7 @@ pub struct Connect {
     compression: bool,
     via: Option<Address>,
     known: Vec<(String, u16, Vec<SocketAddr>)>,
-    source: Option<IpAddr>,
+    source: Option<Source>,
     proxy: Option<Proxy>,
     policy: Option<Policy>,
     tls: Option<ClientTls>,
@@ -135,7 +135,7 @@ impl Connect {
     /// # Ok::<(), sockeye::ConnectError>(())
     /// ```
     pub fn source(mut self, address: impl Into<IpAddr>) -> Self {
-        self.source = Some(address.into());
+        self.source = Some(Source::new(address.into()));
         self
     }
 

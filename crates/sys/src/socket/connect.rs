@@ -1,7 +1,7 @@
 //! Connecting, without waiting for it.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use rustix::net::{AddressFamily, sockopt};
 use super::address::Address;
 use super::descriptor::stream_socket;
 use super::options::set_nonblocking;
-use super::source;
+use super::source::Source;
 use crate::fault::{self, Call};
 use crate::wait::wait;
 
@@ -42,7 +42,7 @@ pub fn connect(address: &Address) -> io::Result<(OwnedFd, Connect)> {
 /// # Errors
 ///
 /// Also if `source` is not this machine's, or of another family than `address`.
-pub fn connect_from(address: &Address, source: Option<IpAddr>) -> io::Result<(OwnedFd, Connect)> {
+pub fn connect_from(address: &Address, source: Option<Source>) -> io::Result<(OwnedFd, Connect)> {
     fault::check(Call::Socket)?;
     let (family, name) = match address {
         Address::Ip(address @ SocketAddr::V4(_)) => (AddressFamily::INET, address.as_any()),
@@ -53,7 +53,7 @@ pub fn connect_from(address: &Address, source: Option<IpAddr>) -> io::Result<(Ow
     };
     let socket = stream_socket(family)?;
     if let (Address::Ip(to), Some(source)) = (address, source) {
-        source::bind(&socket, source, to)?;
+        source.bind(&socket, to)?;
     }
     fault::check(Call::Connect)?;
     match rustix::net::connect(&socket, &name) {

@@ -29,6 +29,7 @@ pub use interface::interface_addresses;
 pub use keepalive::{HAS_USER_TIMEOUT, TcpKeepalive, set_keepalive, set_user_timeout};
 pub use listen::{ListenOptions, listen, listen_prepared};
 pub use options::{set_linger_zero, set_nodelay, set_nonblocking};
+pub use source::Source;
 pub use stream::{recv, send, send_vectored, shutdown_write};
 pub use unix::{
     Credentials, SocketFile, SocketFileOptions, listen_abstract, listen_unix, peer_credentials,

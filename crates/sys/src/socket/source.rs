@@ -6,8 +6,28 @@ use std::os::fd::OwnedFd;
 
 use super::address::Numeric;
 
+/// One of the machine's own addresses, for connections to leave from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    address: IpAddr,
+    /// By a pointer, so that programs that leave this to the system have nothing of it.
+    bind: fn(&OwnedFd, IpAddr, &SocketAddr) -> io::Result<()>,
+}
+
+impl Source {
+    /// This address.
+    pub fn new(address: IpAddr) -> Self {
+        Self { address, bind }
+    }
+
+    /// Binds a socket that will be connected to `to`.
+    pub(super) fn bind(self, socket: &OwnedFd, to: &SocketAddr) -> io::Result<()> {
+        (self.bind)(socket, self.address, to)
+    }
+}
+
 /// Binds a socket that will be connected to `to`, leaving the port to the system.
-pub(super) fn bind(socket: &OwnedFd, source: IpAddr, to: &SocketAddr) -> io::Result<()> {
+fn bind(socket: &OwnedFd, source: IpAddr, to: &SocketAddr) -> io::Result<()> {
     let shown = Numeric(source);
     if source.is_ipv4() != to.is_ipv4() {
         let why = format!("{shown}, which it was to leave from, is of another family");
