@@ -295,13 +295,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Answers handshakes whose answer was put off.
-    pub(crate) fn pass_verdicts(&mut self) {
-        for (id, verdict) in mem::take(&mut self.core.state.get_mut().verdicts) {
-            if self.kind(id) == Kind::Waiting && self.core.state.get_mut().begin_turn(id) {
-                verdict(self, id);
-                self.end_turn(id);
-            }
+    /// Answers a handshake whose answer was put off.
+    pub(crate) fn pass_verdict(&mut self, id: ConnId, verdict: impl FnOnce(&mut Self)) {
+        if self.kind(id) == Kind::Waiting && self.core.state.get_mut().begin_turn(id) {
+            verdict(self);
+            self.end_turn(id);
         }
     }
 
@@ -363,9 +361,7 @@ impl Engine {
     /// A request that is not a handshake.
     fn http_request(&mut self, id: ConnId, head: &RequestHead<'_>) -> Result<(), Refusal> {
         let Some(http) = &mut self.http else {
-            let mut refusal = Refusal::new(426, "Only WebSocket is spoken here.");
-            refusal.headers.push(("Upgrade", "websocket".into()));
-            return Err(refusal);
+            return Err(Refusal::upgrade_to_websocket("Only WebSocket is spoken here."));
         };
         let state = self.core.state.get_mut();
         let body = BodyReader::new(head.framing(), state.limits.body_bytes)

@@ -174,7 +174,9 @@ impl Engine {
             self.open_letter(letter);
             self.settle();
         }
-        self.pass_verdicts();
+        for deed in mem::take(&mut self.core.state.get_mut().deeds) {
+            deed(self);
+        }
         self.resume_kept();
         self.serve_wants();
         self.settle();
@@ -326,7 +328,7 @@ impl Engine {
     /// The stream has ended, in good order or not.
     pub(crate) fn lost(&mut self, id: ConnId, lost: Lost) {
         if let Lost::Tls(error) = lost {
-            return self.tls_failed(id, *error);
+            return self.tls_failed(id, error.into());
         }
         let state = self.core.state.get_mut();
         let queued = state.slots.get(id).map_or(0, |slot| slot.queued());

@@ -1,7 +1,6 @@
 //! The opening handshake: routing, the application's verdict, the answer.
 
 use crate::conn::{Phase, Ws};
-use crate::engine::Engine;
 use crate::lent::Connections;
 use crate::slots::{ConnId, Flags};
 use crate::state::{Core, ProtocolId, State};
@@ -322,9 +321,6 @@ pub(crate) struct Waiting {
     /// The answer that accepts it.
     pub(crate) answer: Vec<u8>,
 }
-
-/// What is done to such a handshake; programs that put none off have nothing of it.
-pub(crate) type Verdict = Box<dyn FnOnce(&mut Engine, ConnId)>;
 
 impl Core {
     /// Makes the connection an open WebSocket whose session is in place.

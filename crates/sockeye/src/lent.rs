@@ -2,8 +2,9 @@
 
 use crate::conn::Phase;
 use crate::connect::{Connect, ConnectError, LinkId};
+use crate::engine::Engine;
 use crate::handle::{Handle, Key, PostError};
-use crate::handshake::{Reject, Verdict};
+use crate::handshake::Reject;
 use crate::http::Response;
 use crate::message::{Action, By, Cause, Message, Shared};
 use crate::permit::Permit;
@@ -129,7 +130,7 @@ fn not_replied(error: SendError) -> Action {
 /// what it causes happens when the present callback has returned.
 #[derive(Clone, Copy)]
 pub struct Connections<'c> {
-    core: &'c Core,
+    pub(crate) core: &'c Core,
 }
 
 /// What there is to know about a connection.
@@ -251,18 +252,18 @@ impl<'c> Connections<'c> {
     /// Accepts a handshake for which [`upgrade`](Protocol::upgrade) returned [`Reject::later`].
     pub fn accept<P: Protocol>(&self, key: Key<P>, id: ConnId, session: P::Session) {
         let _ = key; // for its type
-        self.pass_verdict(id, Box::new(|engine, id| engine.accepted(id, Box::new(session))));
+        self.pass_verdict(id, move |engine| engine.accepted(id, Box::new(session)));
     }
 
     /// Rejects such a handshake.
     pub fn reject(&self, id: ConnId, reject: Reject) {
-        self.pass_verdict(id, Box::new(|engine, id| engine.rejected(id, reject)));
+        self.pass_verdict(id, move |engine| engine.rejected(id, reject));
     }
 
-    fn pass_verdict(&self, id: ConnId, verdict: Verdict) {
+    fn pass_verdict(&self, id: ConnId, verdict: impl FnOnce(&mut Engine) + 'static) {
         let mut state = self.state();
         if state.slots.get(id).is_some_and(|slot| matches!(slot.phase, Phase::Waiting(_))) {
-            state.verdicts.push((id, verdict));
+            state.deeds.push(Box::new(move |engine| engine.pass_verdict(id, verdict)));
         }
         self.later(&state);
     }

@@ -316,7 +316,7 @@ impl From<Lost> for Cause {
         match lost {
             Lost::Eof => Self::Vanished,
             Lost::Broken(kind) => Self::Broken(kind),
-            Lost::Tls(error) => Self::Tls(*error),
+            Lost::Tls(error) => Self::Tls(error.into()),
         }
     }
 }

@@ -29,7 +29,7 @@ use std::mem;
 
 /// A connection's TLS, in its cold part.
 pub(crate) enum Security {
-    Tls(Box<Link>),
+    Tls(tls::Held),
     /// A worker has it, for its handshake.
     Away,
     /// It came to a port for TLS and speaks plain HTTP: it is told so.
@@ -80,7 +80,7 @@ impl State {
         let link = Link::server(tls)?;
         if let Some(slot) = self.slots.get_mut(id) {
             slot.flags.set(Flags::TLS);
-            slot.cold().security = Some(Security::Tls(Box::new(link)));
+            slot.cold().security = Some(Security::Tls(link.into()));
         }
         Ok(())
     }
@@ -106,7 +106,7 @@ impl State {
         self.latency.tls("handshake", id, || link.begin(request, &mut records));
         if let Some(slot) = self.slots.get_mut(id) {
             slot.flags.set(Flags::TLS);
-            slot.cold().security = Some(Security::Tls(Box::new(link)));
+            slot.cold().security = Some(Security::Tls(link.into()));
             if self.turn == Some(id) {
                 self.sealing.output.extend_from_slice(&records);
             } else {
@@ -285,6 +285,9 @@ impl State {
 
     /// Sends the records that have gathered; what the socket does not take goes to the tail.
     pub(crate) fn ship(&mut self, id: ConnId) {
+        if !tls::IS_BUILT {
+            return;
+        }
         let Self { slots, sealing, latency, .. } = self;
         let Some(slot) = slots.get_mut(id).filter(|_| !sealing.output.is_empty()) else { return };
         let mut sent = 0;

@@ -7,8 +7,8 @@ use crate::connect::Links;
 use crate::cork::Cork;
 use crate::dense::Dense;
 use crate::drain::Drain;
+use crate::engine::Engine;
 use crate::handle::Inbox;
-use crate::handshake::Verdict;
 use crate::keys::MaskKeys;
 use crate::latency::Latency;
 use crate::lines::Lines;
@@ -54,6 +54,9 @@ pub(crate) struct Doom {
     pub(crate) cause: Cause,
 }
 
+/// What is to be done by the loop, between callbacks.
+pub(crate) type Deed = Box<dyn FnOnce(&mut Engine)>;
+
 pub(crate) struct State {
     pub(crate) slots: Slots,
     pub(crate) wheel: Wheel,
@@ -73,8 +76,8 @@ pub(crate) struct State {
     pub(crate) wants: Vec<ConnId>,
     /// Connections to look at again, because input is kept for them.
     pub(crate) resumed: Vec<ConnId>,
-    /// Answers to handshakes that were put off.
-    pub(crate) verdicts: Vec<(ConnId, Verdict)>,
+    /// What is seldom asked for: programs that ask for none of it have nothing of it.
+    pub(crate) deeds: Vec<Deed>,
     pub(crate) doomed: VecDeque<Doom>,
     /// Connections whose interest may have changed.
     pub(crate) changed: Vec<ConnId>,
@@ -144,7 +147,7 @@ impl State {
             dirty: Vec::new(),
             wants: Vec::new(),
             resumed: Vec::new(),
-            verdicts: Vec::new(),
+            deeds: Vec::new(),
             doomed: VecDeque::new(),
             changed: Vec::new(),
             forgotten: VecDeque::new(),
@@ -413,7 +416,7 @@ impl State {
         !(self.wants.is_empty()
             && self.resumed.is_empty()
             && self.dirty.is_empty()
-            && self.verdicts.is_empty()
+            && self.deeds.is_empty()
             && self.doomed.is_empty())
             || self.room
     }

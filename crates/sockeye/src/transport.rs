@@ -11,7 +11,7 @@ use crate::cork::LONG;
 use crate::message::{By, Cause, Message, Shared, data_header};
 use crate::slots::{ConnId, Flags, Slot};
 use crate::state::State;
-use crate::tls::TlsError;
+use crate::tls;
 use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask};
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
@@ -34,7 +34,7 @@ pub(crate) enum Lost {
     /// An error of the socket.
     Broken(ErrorKind),
     /// An error of its TLS.
-    Tls(Box<TlsError>),
+    Tls(tls::Failure),
 }
 
 /// Why a message was not taken.

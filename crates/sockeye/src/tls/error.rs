@@ -1,7 +1,6 @@
 //! What can go wrong with TLS, as sentences a person can act on.
 
 use std::fmt;
-use std::path::Path;
 
 /// Why TLS cannot be set up, or why a connection was not made or has ended.
 ///
@@ -50,13 +49,21 @@ impl TlsError {
     }
 
     /// A file that cannot be read.
-    pub(crate) fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> Self {
+    #[cfg(feature = "tls")]
+    pub(crate) fn unreadable(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::settings(format!("cannot read the {what} {}: {error}", path.display()))
     }
 
     /// What kind of thing went wrong.
     pub fn kind(&self) -> TlsErrorKind {
         self.kind
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<super::Failure> for TlsError {
+    fn from(failure: super::Failure) -> Self {
+        *failure
     }
 }
 

@@ -53,10 +53,20 @@ pub use server::{ServerTls, ServerTlsBuilder};
 #[cfg(feature = "tls")]
 pub(crate) use worker::{Done, Workers};
 
+/// A link where it is kept.
+#[cfg(feature = "tls")]
+pub(crate) type Held = Box<Link>;
+
+/// Why a connection under TLS is lost.
+#[cfg(feature = "tls")]
+pub(crate) type Failure = Box<TlsError>;
+
 #[cfg(not(feature = "tls"))]
 pub use off::{Certificate, ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder};
 #[cfg(not(feature = "tls"))]
-pub(crate) use off::{Done, HANDSHAKE_MAX, Link, RECORD_MAX, Taken, TlsName, Workers};
+pub(crate) use off::{
+    Done, Failure, HANDSHAKE_MAX, Held, Link, RECORD_MAX, Taken, TlsName, Workers,
+};
 
 pub use cipher_list::{BadCipherList, CipherList, Suite, Tls13Suite, Tls13Suites};
 pub use error::{TlsError, TlsErrorKind};
