@@ -92,11 +92,14 @@ export! {
         if buf.is_null() || count == 0 {
             return 0;
         }
-        // SAFETY: not NULL, and the caller says that there is room for `len` bytes, which need
-        // not be initialised.
-        let room = unsafe { std::slice::from_raw_parts_mut(buf.cast(), count) };
-        match getrandom::fill_uninit(room) {
-            Ok(_) => len,
+        // SAFETY: not NULL, and the caller says that there is room for `len` bytes, which are
+        // initialised here.
+        let room = unsafe {
+            buf.cast::<u8>().write_bytes(0, count);
+            std::slice::from_raw_parts_mut(buf.cast(), count)
+        };
+        match getrandom::fill(room) {
+            Ok(()) => len,
             Err(error) => {
                 say!(ERR, "libwebsockets_get_random: {error}");
                 0

@@ -62,7 +62,7 @@ const DEATH: Duration = Duration::from_secs(1);
 /// opened, or there can be no other process.
 pub fn detach(patience: Duration) -> io::Result<Detached> {
     refuse_threads()?;
-    let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+    let null = open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| context("open /dev/null", errno.into()))?;
     let null = above_standard(null)?;
     let (ours, theirs) =
@@ -135,7 +135,7 @@ impl Detached {
             // If nobody waits any more, `ready` will say so.
             let _ = send(link.as_fd(), format!("pid {}\n", getpid()).as_bytes());
         }
-        chdir("/")?;
+        chdir(c"/")?;
         let callers = umask(Mode::from_raw_mode(0o022));
         umask(callers | Mode::from_raw_mode(0o022));
         Ok(dup2_stdin(&self.null)?)

@@ -1,8 +1,10 @@
 //! A file that names a process, and that the kernel knows to be held by it.
 
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{
@@ -36,7 +38,7 @@ pub struct LockFile {
     /// Invariant: locked, and the file at `path` when it was taken.
     file: OwnedFd,
     /// Absolute, as the working directory may change.
-    path: PathBuf,
+    path: CString,
     /// [`forks`] of the process that removes it.
     owner: u32,
     left_by: Option<u32>,
@@ -57,7 +59,7 @@ impl LockFile {
     }
 
     fn open(path: &Path) -> io::Result<Self> {
-        let path = absolute(path)?;
+        let path = CString::new(absolute(path)?.into_os_string().into_vec())?;
         for _ in 0..TRIES {
             let file = open_or_make(&path)?;
             let found = fstat(&file)?;
@@ -83,7 +85,7 @@ impl LockFile {
 
     /// Where it is: an absolute path.
     pub fn path(&self) -> &Path {
-        &self.path
+        Path::new(OsStr::from_bytes(self.path.as_bytes()))
     }
 
     /// The process that had left the file behind when it was taken, if any.
@@ -122,7 +124,7 @@ impl Drop for LockFile {
         }
         // Only what we hold: somebody may have put another file there by force.
         let ours = fstat(&self.file).is_ok_and(|ours| is_at(&self.path, &ours));
-        if ours && rustix::fs::unlink(&self.path).is_err() {
+        if ours && rustix::fs::unlink(self.path.as_c_str()).is_err() {
             // After a change of user the directory may not be ours to change. An empty file says
             // that nobody is there.
             let _ = ftruncate(&self.file, 0);
@@ -130,7 +132,7 @@ impl Drop for LockFile {
     }
 }
 
-fn open_or_make(path: &Path) -> io::Result<OwnedFd> {
+fn open_or_make(path: &CStr) -> io::Result<OwnedFd> {
     // NONBLOCK: a pipe at the path shall not hold us up.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -151,12 +153,12 @@ fn is_loop(error: &io::Error) -> bool {
         .is_some_and(|errno| [Errno::LOOP, Errno::MLINK].contains(&errno))
 }
 
-fn is_link(path: &Path) -> bool {
+fn is_link(path: &CStr) -> bool {
     lstat(path).is_ok_and(|at| FileType::from_raw_mode(at.st_mode).is_symlink())
 }
 
 /// Whether the file at `path` is the one that `known` was asked of.
-fn is_at(path: &Path, known: &Stat) -> bool {
+fn is_at(path: &CStr, known: &Stat) -> bool {
     lstat(path).is_ok_and(|at| (at.st_dev, at.st_ino) == (known.st_dev, known.st_ino))
 }
 
