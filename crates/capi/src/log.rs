@@ -29,7 +29,13 @@ pub(crate) use say;
 /// Emits one line if its level is on.
 pub(crate) fn line(level: Levels, message: fmt::Arguments<'_>) {
     if wants(level.bits() as c_int) {
-        let text = format!("{message}\n").replace('\0', "\\0");
+        let mut text = Vec::new();
+        for byte in format!("{message}\n").into_bytes() {
+            match byte {
+                0 => text.extend_from_slice(b"\\0"),
+                byte => text.push(byte),
+            }
+        }
         if let Ok(text) = CString::new(text) {
             emit(level.bits() as c_int, &text);
         }
@@ -145,12 +151,16 @@ export! {
 
 fn hex_row(offset: usize, bytes: &[u8]) -> String {
     let mut row = format!("{offset:04x}: ");
-    for byte in bytes {
-        row += &format!("{byte:02x} ");
+    for at in 0..16 {
+        match bytes.get(at) {
+            Some(byte) => row += &format!("{byte:02x} "),
+            None => row += "   ",
+        }
     }
-    row += &"   ".repeat(16 - bytes.len());
     row += "   ";
-    row.extend(bytes.iter().map(|&b| if (32..127).contains(&b) { b as char } else { '.' }));
+    for &byte in bytes {
+        row.push(if (32..127).contains(&byte) { byte as char } else { '.' });
+    }
     row
 }
 

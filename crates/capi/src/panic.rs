@@ -36,8 +36,13 @@ mod taken {
             // One that came while another unwinds has nowhere to go.
             stop(format_args!("a panic within a panic: {info}"));
         }
-        let text = format!("{info}").replace('\n', " ");
-        resume_unwind(Box::new(text))
+        let mut text = format!("{info}").into_bytes();
+        for byte in &mut text {
+            if *byte == b'\n' {
+                *byte = b' ';
+            }
+        }
+        resume_unwind(Box::new(String::from_utf8(text).unwrap_or_default()))
     }
 
     /// Memory has run out; nothing can go on, as in every Rust program.
