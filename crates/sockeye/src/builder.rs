@@ -1,5 +1,6 @@
 //! Putting a context together.
 
+use crate::buffer::ReceiveBuffer;
 use crate::capacity::connection_limit;
 use crate::config::Limits;
 use crate::context::{BuiltIn, Context, External};
@@ -307,17 +308,20 @@ impl Builder {
         let router = Router { routes, origins, proxies };
         let latency = Rc::new(Latency::new(Rc::clone(&self.clock), limits.latency));
         let now = (self.clock)();
+        let listeners = Listeners::new(self.filter);
+        let buffer = ReceiveBuffer::new(self.buffer);
+        let workers = Workers::new(self.tls_workers, &inbox);
+        let deflaters = self.deflate.map(|options| Box::new(Deflaters::new(&options)));
+        // From here on nothing can fail, so there is nothing to be taken apart again.
         let mut state = State::new(limits, registrations.len(), &inbox, &latency, now);
         state.tcp = self.tcp;
-        state.deflaters = self.deflate.map(|options| Box::new(Deflaters::new(&options)));
-        state.sealing.workers = Workers::new(self.tls_workers, &inbox);
+        state.deflaters = deflaters;
+        state.sealing.workers = workers;
         state.announce_writes = self.announce_writes;
         state.lenient_requests = self.lenient_requests;
         state.announce_forgets = external || cfg!(sockeye_poll_backend);
         let core = Core { state: RefCell::new(state), registrations, inbox };
-        let listeners = Listeners::new(self.filter);
-        let mut engine =
-            Engine::new(core, self.services, self.http, router, listeners, self.buffer);
+        let mut engine = Engine::new(core, self.services, self.http, router, listeners, buffer);
         engine.heartbeat = self.heartbeat;
         Ok((engine, attention, self.clock))
     }

@@ -10,6 +10,7 @@ use crate::listen::BATCH;
 use crate::place::{Listen, Opened, open_all};
 use crate::poll::Change;
 use crate::slots::ConnId;
+use crate::state::earliest;
 use crate::tcp::TcpOptions;
 use crate::tls::ServerTls;
 use crate::watch::{self, Watched};
@@ -210,7 +211,7 @@ impl<Mode> Context<Mode> {
         }
         let retry = self.engine.listeners.retry_at();
         let beat = self.engine.heartbeat.as_ref().map(Heartbeat::due);
-        let first = [state.next_deadline(), retry, beat].into_iter().flatten().min();
+        let first = earliest(&[state.next_deadline(), retry, beat]);
         first.and_then(|at| state.began.checked_add(Duration::from_nanos(at)))
     }
 

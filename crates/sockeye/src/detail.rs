@@ -14,14 +14,19 @@ const SECRETS: [&str; 5] =
 pub(crate) fn log_head(id: ConnId, first: fmt::Arguments<'_>, headers: &Headers<'_>) {
     emit(Levels::HEADER, format_args!("connection {id}: {first}"));
     for header in headers.iter() {
-        let name = header.name;
-        if SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
-            let length = header.value.len();
-            emit(Levels::HEADER, format_args!("connection {id}: {name}: ({length} bytes)"));
-        } else {
-            let value = header.value.escape_ascii();
-            emit(Levels::HEADER, format_args!("connection {id}: {name}: {value}"));
-        }
+        log_header(id, "", header.name.as_bytes(), header.value);
+    }
+}
+
+/// A header that has come, or that we send.
+fn log_header(id: ConnId, sends: &str, name: &[u8], value: &[u8]) {
+    let shown = name.escape_ascii();
+    if SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret.as_bytes())) {
+        let length = value.len();
+        emit(Levels::HEADER, format_args!("connection {id}: {sends}{shown}: ({length} bytes)"));
+    } else {
+        let value = value.escape_ascii();
+        emit(Levels::HEADER, format_args!("connection {id}: {sends}{shown}: {value}"));
     }
 }
 
@@ -30,19 +35,13 @@ pub(crate) fn log_request(id: ConnId, request: &[u8]) {
     if !log::is_on(Levels::HEADER) {
         return;
     }
-    for line in request.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end) {
+    let mut lines = request.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let first = lines.next().unwrap_or_default().escape_ascii();
+    emit(Levels::HEADER, format_args!("connection {id}: sends {first}"));
+    for line in lines.filter(|line| !line.is_empty()) {
         let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
-        let (name, value) = (line[..colon].escape_ascii(), &line[colon..]);
-        if line.is_empty() {
-            continue;
-        }
-        if SECRETS.iter().any(|secret| line[..colon].eq_ignore_ascii_case(secret.as_bytes())) {
-            let length = value.len().saturating_sub(": ".len());
-            emit(Levels::HEADER, format_args!("connection {id}: sends {name}: ({length} bytes)"));
-        } else {
-            let value = value.escape_ascii();
-            emit(Levels::HEADER, format_args!("connection {id}: sends {name}{value}"));
-        }
+        let (name, value) = line.split_at(colon);
+        log_header(id, "sends ", name, value.get(": ".len()..).unwrap_or_default());
     }
 }
 

@@ -58,10 +58,9 @@ impl Engine {
         http: Option<Box<dyn HttpService>>,
         router: Router,
         listeners: Listeners,
-        buffer: usize,
+        buffer: ReceiveBuffer,
     ) -> Self {
         let (expired, serving) = (Vec::new(), Vec::new());
-        let buffer = ReceiveBuffer::new(buffer);
         Self { core, services, http, router, listeners, heartbeat: None, buffer, expired, serving }
     }
 

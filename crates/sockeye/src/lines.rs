@@ -10,7 +10,7 @@ use crate::dense::Dense;
 use crate::log::{self, Field, Levels, Value};
 use crate::message::{By, Cause, Closed};
 use crate::slots::{ConnId, Flags, UNBOUND};
-use crate::state::State;
+use crate::state::{State, earliest};
 use crate::tls::TlsError;
 use sockeye_proto::handshake::Refusal;
 use sockeye_sys::Address;
@@ -173,7 +173,7 @@ impl Lines {
     /// Nanoseconds of loop time at which [`tick`](Self::tick) has something to say.
     pub(crate) fn due(&self) -> Option<u64> {
         let all = [&self.ended, &self.refused, &self.paused, &self.tcp];
-        all.into_iter().filter_map(Quota::due).min()
+        earliest(&all.map(Quota::due))
     }
 
     fn quota(&mut self, kind: Kind) -> &mut Quota {

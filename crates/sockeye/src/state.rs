@@ -428,12 +428,25 @@ impl State {
         let wheel = wheel.map(|ms| (self.nanos / MILLI + u64::from(ms)).saturating_mul(MILLI));
         let timer = self.timers.first().map(|(at, _)| at);
         let drain = self.draining.as_ref().map(|drain| drain.next());
-        [wheel, timer, self.lines.due(), drain].into_iter().flatten().min()
+        earliest(&[wheel, timer, self.lines.due(), drain])
     }
 
     pub(crate) fn raw_fd(&self, id: ConnId) -> Option<RawFd> {
         self.slots.get(id)?.fd.as_ref().map(AsRawFd::as_raw_fd)
     }
+}
+
+/// The first of these moments that there are.
+pub(crate) fn earliest(moments: &[Option<u64>]) -> Option<u64> {
+    let mut first: Option<u64> = None;
+    for moment in moments {
+        if let Some(moment) = *moment
+            && first.is_none_or(|first| moment < first)
+        {
+            first = Some(moment);
+        }
+    }
+    first
 }
 
 impl Slot {
