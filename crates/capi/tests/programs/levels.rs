@@ -3,7 +3,7 @@
 use crate::build::{compiled, has, program};
 use crate::numbers::{LEVELS, NUMBERS, column};
 use crate::run::{Running, Server, free_port};
-use sockeye_testkit::{Frame, Peer, idle};
+use sockeye_testkit::{Frame, Peer, Port, idle};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
@@ -318,8 +318,8 @@ fn reasons_of_the_programs_own_and_other_threads_since_1_3() {
 #[test]
 fn a_client_connects_inside_the_loop_since_1_23() {
     for level in LEVELS {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port().to_string();
+        let reserved = Port::reserve();
+        let (listener, port) = (reserved.listen(), reserved.address.port().to_string());
         let name = if level == 120 { "127.0.0.1" } else { "localhost" };
         let mut client = Running::of(Command::new(at(level)).args(["client", &port, name]));
         let mut peer = Peer::accept(&listener, idle());

@@ -2,7 +2,7 @@
 
 use crate::build::program;
 use crate::run::{Running, Server};
-use sockeye_testkit::{Frame, Peer, idle};
+use sockeye_testkit::{Frame, Peer, Port, idle};
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -334,8 +334,8 @@ fn empty_frames_say_something_only_if_they_end_what_has_begun() {
 #[test]
 fn a_client_learns_that_nobody_is_there_and_that_it_was_refused() {
     in_both_loops(|mode| {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port().to_string();
+        let reserved = Port::reserve();
+        let (listener, port) = (reserved.listen(), reserved.address.port().to_string());
         let mut command = Command::new(program("programs/recorder.c"));
         let mut client = Running::of(command.args(["client", &port, mode]));
         let mut peer = Peer::accept(&listener, idle());

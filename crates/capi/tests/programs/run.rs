@@ -1,8 +1,9 @@
 //! Running compiled programs.
 
+use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 use sockeye_testkit::{Peer, idle};
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -143,7 +144,10 @@ pub(crate) fn free_port() -> u16 {
     let first = 10_000 + (std::process::id() % 1000) as u16 * 20;
     loop {
         let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+        // Bound and not listened at: a program that is started meanwhile may hold it for a moment.
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+        if bind(&socket, &SocketAddr::from(([0, 0, 0, 0], port))).is_ok() {
             return port;
         }
     }
