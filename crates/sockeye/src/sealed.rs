@@ -80,7 +80,7 @@ impl State {
         let link = Link::server(tls)?;
         if let Some(slot) = self.slots.get_mut(id) {
             slot.flags.set(Flags::TLS);
-            slot.cold().security = Some(Security::Tls(link.into()));
+            slot.cold().security = Some(Security::Tls(link.held()));
         }
         Ok(())
     }
@@ -106,7 +106,7 @@ impl State {
         self.latency.tls("handshake", id, || link.begin(request, &mut records));
         if let Some(slot) = self.slots.get_mut(id) {
             slot.flags.set(Flags::TLS);
-            slot.cold().security = Some(Security::Tls(link.into()));
+            slot.cold().security = Some(Security::Tls(link.held()));
             if self.turn == Some(id) {
                 self.sealing.output.extend_from_slice(&records);
             } else {

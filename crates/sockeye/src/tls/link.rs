@@ -98,6 +98,11 @@ impl Link {
         self.is_proxys = true;
     }
 
+    /// As it is kept.
+    pub(crate) fn held(self) -> super::Held {
+        Box::new(self)
+    }
+
     /// Goes on in a tunnel at whose near end TLS is spoken with a proxy.
     pub(crate) fn inside(&mut self, mut under: Box<Self>) {
         self.ends_with(&mut under);

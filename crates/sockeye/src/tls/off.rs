@@ -275,6 +275,10 @@ impl Link {
         match self.0 {}
     }
 
+    pub(crate) fn held(self) -> Held {
+        self
+    }
+
     pub(crate) fn inside(&mut self, _: Held) {
         match self.0 {}
     }
