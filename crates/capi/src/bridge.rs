@@ -183,7 +183,9 @@ impl Protocol for Bridge {
     fn chunk(&mut self, conn: &mut Conn<'_, Self>, chunk: Chunk<'_>) -> Action {
         self.about(conn, |ctx, wsi| {
             let verdict = ctx.received(wsi, &chunk);
-            ctx.hold_back(wsi);
+            if wsi.holds_input() {
+                ctx.hold_back(wsi);
+            }
             verdict
         })
     }

@@ -1,7 +1,7 @@
 //! From a handle that a program hands in to the context and connection behind it.
 
 use crate::context::Ctx;
-use crate::ids::{self, Purpose, Refusal, Use, claim, complain};
+use crate::ids::{self, Purpose, Refusal, Use, complain};
 use crate::wsi::Wsi;
 use std::ffi::c_void;
 use std::rc::Rc;
@@ -12,14 +12,12 @@ pub(crate) fn context(
     handle: *mut c_void,
     purpose: Purpose,
 ) -> Option<Use> {
-    let used = ids::shared(handle).and_then(|shared| claim(shared, purpose));
-    used.map_err(|refusal| complain(function, refusal)).ok()
+    ids::use_context(handle, purpose).map_err(|refusal| complain(function, refusal)).ok()
 }
 
 /// The connection of a handle and its context.
 pub(crate) fn wsi(function: &'static str, handle: *mut c_void) -> Option<(Use, Rc<Wsi>)> {
-    let used = ids::shared_of_wsi(handle).and_then(|shared| claim(shared, Purpose::Call));
-    let found = used.and_then(|used| match used.ctx().wsi(handle) {
+    let found = ids::use_context_of(handle).and_then(|used| match used.ctx().wsi(handle) {
         Some(wsi) => Ok((used, wsi)),
         None => Err(Refusal::Unknown),
     });

@@ -12,7 +12,7 @@ use sockeye::dense::Dense;
 use sockeye::{ConnId, Connections, Context, External, ProtocolId};
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::ffi::{CString, c_int, c_void};
-use std::ptr::{null, null_mut};
+use std::ptr::{self, null, null_mut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -59,6 +59,8 @@ pub(crate) struct Ctx {
     pub(crate) listener: RefCell<Option<Rc<Wsi>>>,
     /// The head that can be asked for at present, and of which connection.
     pub(crate) head: RefCell<Option<(*mut c_void, Head)>>,
+    /// Room for the next piece that is received.
+    pub(crate) spare: Cell<Vec<u8>>,
     /// The `struct pollfd` that `service_fd` was handed.
     pub(crate) passed: Cell<*mut libc::pollfd>,
     /// The number of its bell.
@@ -82,7 +84,7 @@ fn place(conn: ConnId) -> usize {
 /// What a running callback has been lent. It lies on the stack, and does not move once it has
 /// [begun](Self::begin).
 struct Lent {
-    context: *mut c_void,
+    context: *const Ctx,
     connections: Connections<'static>,
     /// What was lent to the callback that this one lies in.
     outer: *const Lent,
@@ -100,6 +102,27 @@ impl Drop for Lent {
     fn drop(&mut self) {
         LENT.set(self.outer);
     }
+}
+
+/// The innermost of the running callbacks whose context is `wanted`, and what `get` takes of it.
+fn lent<R>(wanted: impl Fn(&Ctx) -> bool, get: impl Fn(&Lent) -> R) -> Option<R> {
+    let mut lent = LENT.get();
+    // SAFETY: it is null, or lies on this thread's stack in a `lend` that has not returned: its
+    // `Lent` takes itself out when that ends.
+    while let Some(entry) = unsafe { lent.as_ref() } {
+        // SAFETY: `lend` holds a reference to it for as long.
+        if wanted(unsafe { &*entry.context }) {
+            return Some(get(entry));
+        }
+        lent = entry.outer;
+    }
+    None
+}
+
+/// The context that is `wanted`, if this thread runs a callback of it.
+pub(crate) fn running(wanted: impl Fn(&Ctx) -> bool) -> Option<Arc<Shared>> {
+    // SAFETY: as in `lent`.
+    lent(wanted, |lent| Arc::clone(unsafe { &(*lent.context).shared }))
 }
 
 /// A hold on Sockeye's connections.
@@ -146,6 +169,7 @@ impl Ctx {
             watches: RefCell::default(),
             listener: RefCell::new(None),
             head: RefCell::new(None),
+            spare: Cell::default(),
             passed: Cell::new(null_mut()),
             bell: Cell::new(None),
             dying: Cell::new(false),
@@ -292,7 +316,7 @@ impl Ctx {
         // `call` panics; and `with` hands it out for the length of a call only.
         let connections =
             unsafe { std::mem::transmute::<Connections<'_>, Connections<'static>>(connections) };
-        let mut lent = Lent { context: self.handle, connections, outer: null() };
+        let mut lent = Lent { context: self, connections, outer: null() };
         lent.begin();
         call()
     }
@@ -305,14 +329,8 @@ impl Ctx {
 
     #[inline(never)] // it is the same for all
     fn hold(&self) -> Option<Hold<'_>> {
-        let mut lent = LENT.get();
-        // SAFETY: it is null, or lies on this thread's stack in a `lend` that has not returned:
-        // its `Lent` takes itself out when that ends.
-        while let Some(entry) = unsafe { lent.as_ref() } {
-            if entry.context == self.handle {
-                return Some(Hold::Lent(entry.connections));
-            }
-            lent = entry.outer;
+        if let Some(connections) = lent(|ctx| ptr::eq(ctx, self), |lent| lent.connections) {
+            return Some(Hold::Lent(connections));
         }
         let engine = self.engine.try_borrow_mut().ok()?;
         RefMut::filter_map(engine, Option::as_mut).ok().map(Hold::Own)

@@ -7,7 +7,7 @@
 //! A context belongs to the thread that first services it, and passes on when that thread ends.
 //! Before that any thread may use it, one at a time.
 
-use crate::context::Ctx;
+use crate::context::{Ctx, running};
 use crate::log::say;
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
@@ -46,6 +46,7 @@ pub(crate) struct WsiId {
 }
 
 impl WsiId {
+    #[inline(always)] // a call would take longer
     fn of(handle: *mut c_void) -> Option<Self> {
         let bits = handle.addr();
         let id = Self {
@@ -175,6 +176,8 @@ fn me() -> Option<Arc<AtomicBool>> {
 /// A context in use by this thread.
 pub(crate) struct Use {
     shared: Arc<Shared>,
+    /// It is counted in [`Owner::depth`].
+    is_counted: bool,
 }
 
 impl Use {
@@ -188,12 +191,15 @@ impl Use {
 
     /// Whether the context is used by a call further out.
     pub(crate) fn is_nested(&self) -> bool {
-        lock(&self.shared.owner).depth > 1
+        !self.is_counted || lock(&self.shared.owner).depth > 1
     }
 }
 
 impl Drop for Use {
     fn drop(&mut self) {
+        if !self.is_counted {
+            return;
+        }
         if !self.is_nested() && self.ctx().is_dying() {
             crate::create::finish_destroy(&Rc::clone(self.ctx()));
             forget(&self.shared);
@@ -263,7 +269,7 @@ pub(crate) fn register(
     // SAFETY: nobody else knows of it yet.
     unsafe { *shared.ctx.get() = Some(ctx) };
     place.shared = Some(Arc::clone(&shared));
-    Some(Use { shared })
+    Some(Use { shared, is_counted: true })
 }
 
 /// Takes a context out of the registry. To be called by its only user.
@@ -318,7 +324,7 @@ pub(crate) fn shared_of_wsi(handle: *mut c_void) -> Result<Arc<Shared>, Refusal>
 }
 
 /// Lets this thread use a context, if it may.
-pub(crate) fn claim(shared: Arc<Shared>, purpose: Purpose) -> Result<Use, Refusal> {
+fn claim(shared: Arc<Shared>, purpose: Purpose) -> Result<Use, Refusal> {
     let me = me().ok_or(Refusal::ForeignThread)?;
     let mut owner = lock(&shared.owner);
     let is_other = |thread: &Arc<AtomicBool>| !Arc::ptr_eq(thread, &me);
@@ -340,7 +346,32 @@ pub(crate) fn claim(shared: Arc<Shared>, purpose: Purpose) -> Result<Use, Refusa
     owner.using = Some(me);
     owner.depth += 1;
     drop(owner);
-    Ok(Use { shared })
+    Ok(Use { shared, is_counted: true })
+}
+
+/// The same for a call from a callback of the context that is `wanted`: what runs the callback has
+/// claimed it, so no lock is needed.
+fn claimed(wanted: impl Fn(&Ctx) -> bool) -> Option<Use> {
+    running(wanted).map(|shared| Use { shared, is_counted: false })
+}
+
+/// The context of a handle, for this thread to use.
+pub(crate) fn use_context(handle: *mut c_void, purpose: Purpose) -> Result<Use, Refusal> {
+    let claimed = || claimed(|ctx| ctx.handle == handle);
+    match (purpose == Purpose::Call).then(claimed).flatten() {
+        Some(used) => Ok(used),
+        None => claim(shared(handle)?, purpose),
+    }
+}
+
+/// The context of a connection's handle, for this thread to use.
+pub(crate) fn use_context_of(handle: *mut c_void) -> Result<Use, Refusal> {
+    let id = WsiId::of(handle).ok_or(Refusal::Unknown)?;
+    let place = |ctx: &Ctx| (ctx.handle.addr() >> TAG_BITS) & (CONTEXTS_MAX - 1);
+    match claimed(|ctx| place(ctx) == id.context) {
+        Some(used) => Ok(used),
+        None => claim(shared_of_wsi(handle)?, Purpose::Call),
+    }
 }
 
 /// Logs, once per function of the API and kind of mistake, that a handle was refused.

@@ -19,6 +19,9 @@ const RX_DEFAULT: usize = 4096;
 /// The most bytes that one compressed frame may inflate to.
 pub(crate) const INFLATED_MAX: usize = 1 << 20;
 
+/// The most room that a context keeps for pieces to come.
+const SPARE_MAX: usize = 64 << 10;
+
 /// What has come and was not delivered yet.
 #[derive(Default)]
 pub(crate) struct Rx {
@@ -99,7 +102,9 @@ impl Ctx {
             // An empty frame says something only if it ends a message that has begun.
             let counts = filled + now.len() > 0 || (frame.is_final && rx.inside);
             if rx.piece.is_empty() {
-                rx.piece.resize(PRE_PADDING, 0);
+                rx.piece = self.spare.take();
+                rx.piece.reserve(PRE_PADDING + now.len() + POST_PADDING);
+                rx.piece.extend_from_slice(&[0; PRE_PADDING]);
             }
             rx.piece.extend_from_slice(now);
             payload = rest;
@@ -131,17 +136,16 @@ impl Ctx {
 
     fn deliver(&self, wsi: &Wsi, mut piece: Vec<u8>, info: PieceInfo) -> i32 {
         let len = piece.len() - PRE_PADDING;
-        piece.resize(piece.len() + POST_PADDING, 0);
+        piece.extend_from_slice(&[0; POST_PADDING]);
         wsi.piece.set(info);
         // From the start of all of it: the padding is the program's to write to as well.
         let input = piece.as_mut_ptr().wrapping_add(PRE_PADDING);
         let client = wsi.is_client.get();
         let reason = if client { Reason::ClientReceive } else { Reason::Receive };
         let result = self.call_own(wsi, reason, (input.cast(), len));
-        piece.clear();
-        let mut rx = wsi.rx.borrow_mut();
-        if rx.inside && rx.piece.is_empty() {
-            rx.piece = piece; // the next piece uses its room
+        if piece.capacity() <= SPARE_MAX {
+            piece.clear();
+            self.spare.set(piece); // the next piece uses its room
         }
         if client { 0 } else { result } // manual: ignored on a client
     }

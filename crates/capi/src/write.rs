@@ -3,7 +3,7 @@
 use crate::bell;
 use crate::call;
 use crate::context::Ctx;
-use crate::ids::{Purpose, Refusal, claim, complain, shared_of_wsi};
+use crate::ids::{Refusal, complain, shared_of_wsi, use_context_of};
 use crate::log::say;
 use crate::panic::export;
 use crate::wsi::{Kind, Wsi};
@@ -180,35 +180,26 @@ export! {
     /// Asks for one WRITEABLE callback. Any thread may call it.
     fn libwebsocket_callback_on_writable(context: *mut c_void, wsi: *mut c_void) -> c_int {
         let function = "libwebsocket_callback_on_writable";
-        let shared = match shared_of_wsi(wsi) {
-            Ok(shared) if shared.handle == context.addr() => shared,
-            Ok(_) => {
-                complain(function, Refusal::Unknown);
-                return -1;
-            }
-            Err(refusal) => {
-                complain(function, refusal);
-                return -1;
-            }
+        let refusal = match use_context_of(wsi) {
+            Ok(used) if used.ctx().handle == context => match used.ctx().wsi(wsi) {
+                Some(wsi) if used.ctx().is_usable(&wsi) || wsi.kind.get() == Kind::Connecting => {
+                    used.ctx().ask_writable(&wsi);
+                    return 1;
+                }
+                Some(_) | None => Refusal::Unknown,
+            },
+            Ok(_) => Refusal::Unknown,
+            Err(Refusal::ForeignThread) => match shared_of_wsi(wsi) {
+                Ok(shared) if shared.handle == context.addr() => {
+                    return bell::ask_from_elsewhere(&shared, wsi);
+                }
+                Ok(_) => Refusal::Unknown,
+                Err(refusal) => refusal,
+            },
+            Err(refusal) => refusal,
         };
-        let used = match claim(std::sync::Arc::clone(&shared), Purpose::Call) {
-            Ok(used) => used,
-            Err(Refusal::ForeignThread) => return bell::ask_from_elsewhere(&shared, wsi),
-            Err(refusal) => {
-                complain(function, refusal);
-                return -1;
-            }
-        };
-        match used.ctx().wsi(wsi) {
-            Some(wsi) if used.ctx().is_usable(&wsi) || wsi.kind.get() == Kind::Connecting => {
-                used.ctx().ask_writable(&wsi);
-                1
-            }
-            Some(_) | None => {
-                complain(function, Refusal::Unknown);
-                -1
-            }
-        }
+        complain(function, refusal);
+        -1
     } else -1;
 
     /// Stops receiving (0) or goes on.
