@@ -10,8 +10,9 @@ use crate::place::Place;
 use crate::run::run;
 use crate::step::Outcome;
 
-/// What it must not exceed, in bytes of text, without TLS.
-const LIMIT: u64 = 450_000;
+/// What it must not exceed, in bytes of text, without TLS: what it is, and 3 % for what compilers
+/// do. The bound that is promised is 450,000.
+const LIMIT: u64 = 430_000;
 /// libwebsockets 4.1.6-3 of Debian 12 for amd64, measured in the same way. It has OpenSSL and zlib
 /// beside it in libraries of their own.
 const DEBIAN: Size = Size { text: 400_112, code: 238_804, data: 62_465, unwinding: 40_472 };
