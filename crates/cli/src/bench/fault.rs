@@ -16,7 +16,7 @@ pub(crate) const LOST: u8 = 4;
 #[derive(Debug)]
 pub(super) enum Fault {
     /// A connection did not come about.
-    Connect { connection: u32, of: u32, error: ConnectError },
+    Connect { connection: u32, of: u32, error: Box<ConnectError> },
     /// Nor did one without WebSocket.
     Unreachable { connection: u32, of: u32, error: io::Error },
     /// The system has no random bytes for masks.
@@ -53,14 +53,17 @@ impl Fault {
 
     fn status(&self) -> u8 {
         match self {
-            Self::Connect {
-                error:
+            Self::Connect { error, .. }
+                if matches!(
+                    **error,
                     ConnectError::Url(_)
-                    | ConnectError::Request(_)
-                    | ConnectError::BadProxy { .. }
-                    | ConnectError::BadTunnel(_),
-                ..
-            } => MISUSED,
+                        | ConnectError::Request(_)
+                        | ConnectError::BadProxy { .. }
+                        | ConnectError::BadTunnel(_)
+                ) =>
+            {
+                MISUSED
+            }
             Self::Closed { closed, .. } if !matches!(closed.cause, Cause::Close) => LOST,
             Self::Closed { closed, .. } if closed.by == By::Peer => TURNED_OUT,
             Self::Closed { .. } | Self::Ended { .. } => LOST,

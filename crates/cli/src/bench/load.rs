@@ -155,7 +155,11 @@ impl<const WHOLE: bool> Load<WHOLE> {
     }
 
     fn cannot_connect(&self, nth: usize, error: ConnectError) {
-        let fault = Fault::Connect { connection: nth as u32, of: self.wanted as u32, error };
+        let fault = Fault::Connect {
+            connection: nth as u32,
+            of: self.wanted as u32,
+            error: Box::new(error),
+        };
         self.run.borrow_mut().fail(fault);
     }
 

@@ -31,7 +31,7 @@ pub(super) fn new(
     stopped: &Rc<Cell<i32>>,
 ) -> Result<Box<dyn Carrier>, Ending> {
     let to = args.request.connect_afresh().map_err(|error| {
-        Fault::Connect { connection: 0, of: 1, error }.ending(&args.request.url)
+        Fault::Connect { connection: 0, of: 1, error: Box::new(error) }.ending(&args.request.url)
     })?;
     // What is inflated is looked at as it comes.
     Ok(if args.size <= WHOLE_MAX && !args.deflate {
