@@ -28,6 +28,7 @@ fn report(name: &str, payload: Box<dyn Any + Send>) {
 /// backtraces would make it a fifth larger. `build.rs` has the linker bring calls here.
 #[cfg(sockeye_takes_panics)]
 mod taken {
+    use std::fmt;
     use std::panic::resume_unwind;
 
     /// A panic has begun: it goes on to [`super::guard`], with where and what it was.
@@ -50,9 +51,32 @@ mod taken {
         stop(format_args!("memory allocation of {size} bytes failed"))
     }
 
-    fn stop(what: std::fmt::Arguments<'_>) -> ! {
-        sockeye::to_stderr(format!("libwebsockets: {what}\n").as_bytes());
+    /// Says so and ends the process. It must not allocate: there may be no memory. `xtask` tells
+    /// LLVM that nothing unwinds out of here.
+    fn stop(what: fmt::Arguments<'_>) -> ! {
+        let mut line = Line { text: [0; LINE], len: 0 };
+        let _ = fmt::write(&mut line, format_args!("libwebsockets: {what}\n")); // it never fails
+        sockeye::to_stderr(line.text.get(..line.len).unwrap_or_default());
         std::process::abort()
+    }
+
+    /// The longest last line.
+    const LINE: usize = 512;
+
+    /// A line on the stack; what it has no room for is left out.
+    struct Line {
+        text: [u8; LINE],
+        len: usize,
+    }
+
+    impl fmt::Write for Line {
+        fn write_str(&mut self, more: &str) -> fmt::Result {
+            for (byte, place) in more.bytes().zip(self.text.iter_mut().skip(self.len)) {
+                *place = byte;
+                self.len += 1;
+            }
+            Ok(())
+        }
     }
 
     macro_rules! entry {
