@@ -17,7 +17,7 @@ fn main() {
     cc::Build::new().file("src/log.c").warnings(true).extra_warnings(true).compile("sockeye_log");
     stay();
     take_panics();
-    fold();
+    pack();
 }
 
 /// `dlclose` leaves the library where it is: signal handlers are in it, and perhaps a thread that
@@ -67,15 +67,12 @@ fn symbol(dir: &Path, library: &str, end: &str) -> Option<String> {
     Some(name[begin..].to_owned())
 }
 
-/// Functions that are the same are there once, and addresses to be set at loading take a bit each,
-/// wherever linker and loader can do that.
-fn fold() {
+/// Addresses to be set at loading take a bit each, wherever the loader can do that.
+fn pack() {
     let target = std::env::var("TARGET").unwrap_or_default();
-    if target == "x86_64-unknown-linux-gnu" {
-        println!("cargo:rustc-cdylib-link-arg=-Wl,--icf=all"); // rustc brings lld here
-        if std::env::var("HOST").is_ok_and(|host| host == target) && loads_packed() {
-            println!("cargo:rustc-cdylib-link-arg=-Wl,-z,pack-relative-relocs");
-        }
+    let is_own = std::env::var("HOST").is_ok_and(|host| host == target);
+    if target == "x86_64-unknown-linux-gnu" && is_own && loads_packed() {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,pack-relative-relocs");
     }
 }
 

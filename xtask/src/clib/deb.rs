@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::install::{Options, install};
-use super::{SONAME, VERSION, empty};
+use super::{SONAME, VERSION, cargo, empty};
 use crate::place::Place;
 use crate::run::run;
 
@@ -24,6 +24,7 @@ pub(crate) fn run_deb(place: &Place, args: &[&str]) -> Result<(), String> {
         ["--without-tls"] => false,
         [other, ..] => return Err(format!("unknown argument `{other}` of `deb`")),
     };
+    let _alone = cargo::lock(place)?;
     for package in make(place, &place.target.join("deb"), tls)? {
         println!("{}", package.display());
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Built, SONAME, STATIC_LIBS, VERSION, build, filled};
+use super::{Built, SONAME, STATIC_LIBS, VERSION, build, cargo, filled};
 use crate::place::Place;
 use crate::run::run;
 
@@ -116,6 +116,7 @@ fn level(text: &str) -> Result<Level, String> {
 /// `cargo xtask install-c`.
 pub(crate) fn run_install(place: &Place, args: &[&str]) -> Result<(), String> {
     let options = Options::parse(args)?;
+    let _alone = cargo::lock(place)?;
     for path in install(place, &options)? {
         println!("{}", path.display());
     }
@@ -204,10 +205,15 @@ impl Layout {
             let text = filled(template, &[("API", level.version), ("DEFINE", define)]);
             filled(&text, &values)
         };
-        let pc = with(options.level, "", PC);
-        self.write(&format!("{libdir}/pkgconfig/libwebsockets.pc"), &pc)?;
+        // pkg-config takes what stands behind a space for another word.
+        let escaped = |path: &str| path.replace(' ', "\\ ");
+        let (prefix, absolute) = (escaped(&prefix), escaped(&absolute));
+        let described = [("PREFIX", prefix.as_str()), ("LIBDIR", absolute.as_str())];
+        let pc = filled(PC, &described);
+        let pc = |level: Level, define: &str| with(level, define, &pc);
+        self.write(&format!("{libdir}/pkgconfig/libwebsockets.pc"), &pc(options.level, ""))?;
         for level in LEVELS {
-            let pc = with(level, &format!(" -DSOCKEYE_LWS_LEVEL={}", level.number), PC);
+            let pc = pc(level, &format!(" -DSOCKEYE_LWS_LEVEL={}", level.number));
             let name = format!("libwebsockets-{}.pc", level.version);
             self.write(&format!("{libdir}/pkgconfig/{name}"), &pc)?;
         }

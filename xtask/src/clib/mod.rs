@@ -1,6 +1,7 @@
 //! The C library as a product: built small, measured, installed, packaged.
 
 mod bitcode;
+mod cargo;
 mod deb;
 mod install;
 mod size;
@@ -16,32 +17,22 @@ use crate::run::run;
 use crate::step::Outcome;
 use crate::steps::LIMIT;
 use crate::tools::Trouble;
+use cargo::Crate;
 
 pub(crate) use deb::run_deb;
 pub(crate) use install::run_install;
 pub(crate) use size::{run_size, step as size_step};
 pub(crate) use whole::linked;
 
-/// The profile of the workspace's `Cargo.toml` it is built in.
-const PROFILE: &str = "capi";
-/// Functions with a frame pointer: the tables that say how to unwind them are a fifth smaller.
-const FRAMES: &str = "-Cforce-frame-pointers=yes";
-/// Structures of more than 32 bytes are copied by `memcpy`, not by two instructions for each 16;
-/// std's loops begin where they come, as ours do.
-const LLVM: [&str; 4] = [
-    "-Cllvm-args=-max-store-memcpy=2",
-    "-Cllvm-args=-max-store-memmove=2",
-    "-Cllvm-args=-max-store-memset=2",
-    "-Cllvm-args=-align-loops=1",
-];
 /// What programs that are linked with it ask the loader for. libwebsockets has counted from 0 to
 /// some 20 (3 in February 2013, 17 in Debian 12), each number with structs of its own, and goes on
 /// counting: no number of its would be ours for long, and no binary of its would be served well.
 const SONAME: &str = "libwebsockets.so.2013";
 /// The version of this workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// What a program needs beside the static library: what rustc names for it.
-const STATIC_LIBS: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
+/// What a program needs beside the static library: what rustc names for it, but for what compilers
+/// themselves know how to unwind with.
+const STATIC_LIBS: &str = "-lutil -lrt -lpthread -lm -ldl -lc";
 
 /// Names to the tests of the C programs where the library is that they are to be linked with.
 const LIBRARY_VARIABLE: &str = "SOCKEYE_C_LIBRARY";
@@ -57,70 +48,29 @@ struct Built {
 
 /// Builds both libraries in their profile.
 fn build(place: &Place, tls: bool) -> Result<Built, String> {
-    compile(place, tls, "staticlib", &[], &[])?;
-    let archive = place.target.join(PROFILE).join("libwebsockets.a");
-    Ok(Built { shared: build_shared(place, tls, &[])?, archive })
+    let shared = build_shared(place, tls, &[])?;
+    let archive = cargo::compile(place, &Crate { tls, kind: "staticlib", flags: &[], last: &[] })?;
+    Ok(Built { shared, archive })
 }
 
 /// Builds the shared library, optimized as a whole where that can be done; `wishes` are for how.
 fn build_shared(place: &Place, tls: bool, wishes: &[&str]) -> Result<PathBuf, String> {
     let soname = format!("link-arg=-Wl,-soname,{SONAME}");
     let soname = ["-C", &soname];
-    if whole::is_possible(place) {
-        let linker = format!("linker={}", whole::linker(place)?.display());
+    let linker = whole::linker(place).and_then(|linker| {
+        let linker = format!("linker={}", linker.display());
         let wishes: Vec<String> = wishes.iter().map(|wish| format!("-Clink-arg={wish}")).collect();
-        let mut link = [&soname[..], &["-C", &linker]].concat();
-        link.extend(wishes.iter().map(String::as_str));
-        match compile(place, tls, "cdylib", &whole::FLAGS, &link) {
-            Ok(()) => return Ok(shared(place)),
-            Err(error) => eprintln!("{error}\nThe library cannot be optimized as a whole."),
+        let mut last = [&soname[..], &["-C", &linker]].concat();
+        last.extend(wishes.iter().map(String::as_str));
+        cargo::compile(place, &Crate { tls, kind: "cdylib", flags: &whole::FLAGS, last: &last })
+    });
+    match linker {
+        Err(error) if error.contains(whole::CANNOT) => {
+            eprintln!("{error}\nThe shared library will be a fifth larger than it could be.");
+            cargo::compile(place, &Crate { tls, kind: "cdylib", flags: &[], last: &soname })
         }
+        built => built,
     }
-    compile(place, tls, "cdylib", &[], &soname).map(|()| shared(place))
-}
-
-fn shared(place: &Place) -> PathBuf {
-    place.target.join(PROFILE).join("libwebsockets.so")
-}
-
-/// Has cargo build one of them, all crates with these flags and the last with those too.
-fn compile(
-    place: &Place,
-    tls: bool,
-    kind: &str,
-    flags: &[&str],
-    last: &[&str],
-) -> Result<(), String> {
-    let mut cargo = place.cargo(&["rustc", "--package", "sockeye-capi", "--lib"]);
-    let llvm = LLVM.into_iter().filter(|_| knows(place, &LLVM));
-    let own = [FRAMES].into_iter().chain(llvm).chain(flags.iter().copied()).map(str::to_owned);
-    let flags: Vec<String> = own.chain(short_paths()).collect();
-    cargo.args(["--profile", PROFILE, "--config", &format!("build.rustflags = {flags:?}")]);
-    if last.iter().any(|arg| arg.starts_with("linker=")) {
-        cargo.args(["--config", &format!("profile.{PROFILE}.lto = \"off\"")]);
-    }
-    if !tls {
-        cargo.arg("--no-default-features");
-    }
-    cargo.args(["--crate-type", kind, "--"]).args(last);
-    run(cargo, LIMIT, place.verbose).map(drop)
-}
-
-/// Whether the compiler takes these flags: those for LLVM come and go with its versions.
-fn knows(place: &Place, flags: &[&str]) -> bool {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut rustc = place.command(rustc, flags);
-    rustc.arg("--print=cfg");
-    run(rustc, Duration::from_secs(60), false).is_ok()
-}
-
-/// Has messages of panics name files of other crates without where they lie on this machine.
-fn short_paths() -> Vec<String> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
-    let dirs = registries.into_iter().flatten().flatten().map(|entry| entry.path());
-    dirs.map(|dir| format!("--remap-path-prefix={}/=", dir.display())).collect()
 }
 
 /// The step that installs the library without TLS and has programs find it in every way.
@@ -138,6 +88,7 @@ pub(crate) fn install_step(place: &Place) -> Outcome {
 }
 
 fn check(place: &Place) -> Result<(), String> {
+    let _alone = cargo::lock(place)?;
     let dir = place.target.join("installed");
     empty(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let prefix = dir.join("prefix");
@@ -160,11 +111,13 @@ pub(crate) fn shipped_step(place: &Place) -> Outcome {
 fn shipped(place: &Place) -> Result<(), String> {
     let dir = place.target.join("shipped");
     let (plain, soname) = (dir.join("libwebsockets.so"), dir.join(SONAME));
+    let alone = cargo::lock(place)?;
     let library = build_shared(place, true, &[])?;
     empty(&dir)
         .and_then(|()| fs::copy(&library, &plain))
         .and_then(|_| std::os::unix::fs::symlink("libwebsockets.so", &soname))
         .map_err(|error| format!("{}: {error}", dir.display()))?;
+    drop(alone);
     let mut tests = place.cargo(&["test", "--package", "sockeye-capi", "--test", "programs"]);
     // The header has been tried with every compiler, whatever the library.
     tests.args(["--", "--skip", "header::"]).env(LIBRARY_VARIABLE, &dir);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{build_shared, whole};
+use super::{build_shared, cargo, whole};
 use crate::place::Place;
 use crate::run::run;
 use crate::step::Outcome;
@@ -64,6 +64,7 @@ impl Size {
 
 /// `cargo xtask size`.
 pub(crate) fn run_size(place: &Place) -> Result<(), String> {
+    let _alone = cargo::lock(place)?;
     let (table, text) = measured(place, true)?;
     print!("{table}");
     print!("\nCode without TLS, by crate:\n{}", rooms(place)?);
@@ -72,7 +73,7 @@ pub(crate) fn run_size(place: &Place) -> Result<(), String> {
 
 /// The step: without TLS only.
 pub(crate) fn step(place: &Place) -> Outcome {
-    let measured = measured(place, false);
+    let measured = cargo::lock(place).and_then(|_alone| measured(place, false));
     if let (Ok((table, _)), true) = (&measured, place.verbose) {
         print!("{table}");
     }

@@ -9,11 +9,12 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use super::{PROFILE, bitcode, empty};
+use super::{bitcode, cargo, empty};
 use crate::place::Place;
 use crate::run::run;
 
@@ -28,6 +29,10 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const MEMORY_ENTRY: &str = "rust_alloc_error_handler";
 /// Functions that code is made to call by the linker itself, when it has read all bitcode.
 const LATE: &str = "libcompiler_builtins-";
+/// Libraries without whose bitcode it is not worth while.
+const STD: [&str; 3] = ["libcore-", "liballoc-", "libstd-"];
+/// Begins every error after which the library can be made in another way.
+pub(super) const CANNOT: &str = "the library cannot be optimized as a whole";
 const TOOLS: Duration = Duration::from_secs(60);
 
 /// What rustc is told beside the flags of the profile.
@@ -57,31 +62,41 @@ const LLVM: [&str; 8] = [
     "-align-loops=1",
 ];
 
-/// Whether this machine has what it takes.
-pub(super) fn is_possible(place: &Place) -> bool {
-    let asked = |program: &OsStr, args: &[&str]| run(place.command(program, args), TOOLS, false);
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let host = asked(&rustc, &["-vV"]).unwrap_or_default();
-    let Ok(libraries) = asked(&rustc, &["--print=target-libdir"]) else { return false };
-    let lld = Path::new(libraries.trim_end()).with_file_name("bin/gcc-ld/ld.lld");
-    let tools = ["ar", "objcopy", LINKER].into_iter().map(OsStr::new);
-    host.lines().any(|line| line.strip_prefix("host: ") == Some(TARGET))
-        && lld.exists()
-        && tools.into_iter().all(|tool| asked(tool, &["--version"]).is_ok())
-}
-
-/// This program under the name by which it is a linker.
+/// This program under the name by which it is a linker; `Err` with [`CANNOT`] where it cannot be.
 pub(super) fn linker(place: &Place) -> Result<PathBuf, String> {
-    let dir = place.target.join(PROFILE);
-    let path = dir.join(NAME);
-    let made = fs::create_dir_all(&dir).and_then(|()| {
-        let _ = fs::remove_file(&path); // there may be none yet
-        std::os::unix::fs::symlink(env::current_exe()?, &path)
+    let asked = |program: &OsStr, args: &[&str]| run(place.command(program, args), TOOLS, false);
+    if cargo::host(place)? != TARGET {
+        return Err(format!("{CANNOT}: only for {TARGET} rustc brings lld along"));
+    }
+    let libraries = asked(&cargo::rustc(), &["--print=target-libdir"])?;
+    let lld = Path::new(libraries.trim_end()).with_file_name("bin/gcc-ld/ld.lld");
+    if !lld.exists() {
+        return Err(format!("{CANNOT}: there is no {}", lld.display()));
+    }
+    for tool in ["ar", "objcopy", LINKER] {
+        if asked(OsStr::new(tool), &["--version"]).is_err() {
+            return Err(format!("{CANNOT}: `{tool}` is missing"));
+        }
+    }
+    // Cargo links anew if the linker's path is another.
+    let all = cargo::scratch(place).join("linker");
+    let made = env::current_exe().and_then(|own| {
+        let mut hasher = DefaultHasher::new();
+        (PASSES, LLVM, &own, fs::metadata(&own)?.modified()?).hash(&mut hasher);
+        let dir = all.join(format!("{:016x}", hasher.finish()));
+        let path = dir.join(NAME);
+        if !path.exists() {
+            empty(&all)?;
+            fs::create_dir(&dir)?;
+            fs::copy(own, &path)?;
+        }
+        Ok(path)
     });
-    made.map(|()| path.clone()).map_err(|error| format!("{}: {error}", path.display()))
+    made.map_err(|error| format!("{CANNOT}: {}: {error}", all.display()))
 }
 
-/// Links, if this program has been called as a linker.
+/// Links, if this program has been called as a linker. What is the same in two functions is joined
+/// by the passes alone: lld's own folding looks at code, not at the tables of what may unwind.
 pub(crate) fn linked() -> Option<ExitCode> {
     let own = PathBuf::from(env::args_os().next()?);
     (own.file_name() == Some(NAME.as_ref())).then(|| {
@@ -98,21 +113,28 @@ pub(crate) fn linked() -> Option<ExitCode> {
 
 /// Links what rustc names in `args`, with copies in `dir`.
 fn link(dir: &Path, args: &[String]) -> Result<(), String> {
-    empty(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    empty(dir).map_err(|error| format!("{CANNOT}: {}: {error}", dir.display()))?;
     let mut linker = Command::new(LINKER);
     let names = args.iter().any(|arg| arg == NAMES);
     let args = args.iter().filter(|arg| *arg != NAMES);
+    let (mut std, mut own) = (0, 0);
     for (number, arg) in args.enumerate() {
         let path = Path::new(arg);
         let copies = dir.join(number.to_string());
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         match path.extension().and_then(OsStr::to_str) {
             Some("rlib") if !name.starts_with(LATE) => {
-                linker.arg("-Wl,--start-lib").args(members(path, &copies)?).arg("-Wl,--end-lib");
+                let members = members(path, &copies)?;
+                let joinable = members.iter().filter(|member| member.is_bitcode).count();
+                std += if STD.iter().any(|of| name.starts_with(of)) { joinable } else { 0 };
+                let members = members.into_iter().map(|member| member.path);
+                linker.arg("-Wl,--start-lib").args(members).arg("-Wl,--end-lib");
             }
             Some("o") => {
                 fs::create_dir_all(&copies).map_err(|error| format!("{arg}: {error}"))?;
-                linker.arg(joinable(path, copies.join("object.o"))?);
+                let object = joinable(path, copies.join("object.o"))?;
+                own += usize::from(object.is_bitcode);
+                linker.arg(object.path);
             }
             _ => {
                 linker.arg(arg);
@@ -123,19 +145,30 @@ fn link(dir: &Path, args: &[String]) -> Result<(), String> {
             linker.arg(format!("-Wl,-mllvm,-force-attribute={function}:nounwind"));
         }
     }
+    if own == 0 || std < STD.len() {
+        let which = if own == 0 { "the library's own objects" } else { "std's libraries" };
+        return Err(format!("{CANNOT}: there is no bitcode in {which}"));
+    }
     let strip = if names { String::new() } else { format!("{STRIP},") };
     linker.arg("-Xlinker").arg(format!("--lto-newpm-passes={strip}{PASSES}"));
     linker.args(LLVM.map(|option| format!("-Wl,-mllvm,{option}")));
-    run(linker, TOOLS * 5, false).map(drop)
+    run(linker, TOOLS * 10, false).map_err(|error| format!("{CANNOT}: {error}"))?;
+    fs::remove_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))
+}
+
+/// What the linker gets in place of an object.
+struct Object {
+    path: PathBuf,
+    is_bitcode: bool,
 }
 
 /// The objects in a library of rustc's, copied.
-fn members(library: &Path, copies: &Path) -> Result<Vec<PathBuf>, String> {
-    let trouble = |error| format!("{}: {error}", library.display());
+fn members(library: &Path, copies: &Path) -> Result<Vec<Object>, String> {
+    let trouble = |error| format!("{CANNOT}: {}: {error}", library.display());
     fs::create_dir_all(copies).map_err(trouble)?;
     let mut ar = Command::new("ar");
     ar.arg("x").arg(library).current_dir(copies);
-    run(ar, TOOLS, false)?;
+    run(ar, TOOLS, false).map_err(|error| format!("{CANNOT}: {error}"))?;
     let entries = fs::read_dir(copies).map_err(trouble)?.flatten().map(|entry| entry.path());
     let is_object = |path: &PathBuf| path.extension() == Some("o".as_ref());
     let mut objects: Vec<PathBuf> = entries.filter(is_object).collect();
@@ -145,21 +178,23 @@ fn members(library: &Path, copies: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// The bitcode that an object is or has, without a summary, in a file of its own; the object itself
 /// if it has none.
-fn joinable(object: &Path, copy: PathBuf) -> Result<PathBuf, String> {
-    let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+fn joinable(object: &Path, copy: PathBuf) -> Result<Object, String> {
+    let read = |path: &Path| {
+        fs::read(path).map_err(|error| format!("{CANNOT}: {}: {error}", path.display()))
+    };
     let mut bytes = read(object)?;
     if !bitcode::is(&bytes) {
         let mut objcopy = Command::new("objcopy");
         objcopy.args(["-O", "binary", "--only-section=.llvmbc"]);
         objcopy.arg("--set-section-flags=.llvmbc=alloc").args([object, &copy]);
-        run(objcopy, TOOLS, false)?;
+        run(objcopy, TOOLS, false).map_err(|error| format!("{CANNOT}: {error}"))?;
         bytes = read(&copy)?;
         if !bitcode::is(&bytes) {
-            return Ok(object.to_owned());
+            return Ok(Object { path: object.to_owned(), is_bitcode: false });
         }
     }
-    bitcode::hide_summary(&mut bytes)
-        .ok_or_else(|| format!("{}: its bitcode is of a kind not known here", object.display()))?;
-    fs::write(&copy, bytes).map_err(|error| format!("{}: {error}", copy.display()))?;
-    Ok(copy)
+    let unknown = || format!("{CANNOT}: {}: bitcode of a kind not known here", object.display());
+    bitcode::hide_summary(&mut bytes).ok_or_else(unknown)?;
+    fs::write(&copy, bytes).map_err(|error| format!("{CANNOT}: {}: {error}", copy.display()))?;
+    Ok(Object { path: copy, is_bitcode: true })
 }
