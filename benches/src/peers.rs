@@ -119,7 +119,6 @@ impl Peer {
             Self::Floor | Self::FloorUring if !of_binary || cell.wire != Wire::Plain => {
                 Some("it does not look at what it echoes")
             }
-            Self::FloorUring if cell.group == "many" => Some("its pool of buffers is small"),
             Self::Least if matches!(cell.kind, Kind::Echo { .. }) && !of_binary => {
                 Some("it does not look at text")
             }
