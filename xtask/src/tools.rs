@@ -135,7 +135,8 @@ pub(crate) fn chromium() -> Result<PathBuf, Trouble> {
     found.ok_or_else(|| Trouble::Lacking("needs Chromium: apt install chromium".to_owned()))
 }
 
-/// Runs `commands` to fill `dir` unless its stamp says that these very packages are there.
+/// Runs `commands` to fill `dir` unless its stamp says that these very packages are there, made for
+/// this very place: scripts of a virtual environment name it, so a moved one does not run.
 /// The stamp is written last, so a broken installation is begun anew.
 fn once(
     dir: &Path,
@@ -143,7 +144,7 @@ fn once(
     commands: impl FnOnce() -> Vec<Command>,
 ) -> Result<(), Trouble> {
     let stamp = dir.join("stamp");
-    let wanted = packages.join("\n") + "\n";
+    let wanted = format!("{}\n{}\n", dir.display(), packages.join("\n"));
     if fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == wanted) {
         return Ok(());
     }
