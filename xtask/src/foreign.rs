@@ -85,7 +85,8 @@ fn meet_each(scripts: &[&str], meet: impl Fn(&str) -> Result<(), Trouble>) -> Re
 pub(crate) fn glib(place: &Place) -> Outcome {
     outcome(place, || {
         tools::glib()?;
-        let mut command = place.cargo(&["test", "--manifest-path", "tests/glib/Cargo.toml"]);
+        let mut command =
+            place.cargo(&["test", "--locked", "--manifest-path", "tests/glib/Cargo.toml"]);
         command.arg("--target-dir").arg(place.target.join("glib"));
         run(command, steps::LIMIT, place.verbose).map(drop).map_err(Trouble::Failed)
     })
