@@ -9,6 +9,7 @@
 //! | `level`, `info` | what is different from release to release |
 //! | `create` | making and destroying contexts |
 //! | `service` | the loop, built in and external; poll callbacks |
+//! | `polls` | what is watched, and the wait for it |
 //! | `bridge` | from Sockeye's callbacks to the one callback of C |
 //! | `wsi` | one connection: its session memory, what it has received |
 //! | `write`, `http`, `answer`, `connect`, `timeout`, `tokens`, `query` | what programs ask of connections |
@@ -40,6 +41,7 @@ mod level;
 mod log;
 mod memory;
 mod panic;
+mod polls;
 mod query;
 mod receive;
 mod service;

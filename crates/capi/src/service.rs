@@ -11,6 +11,7 @@ use crate::ids::{self, Purpose, complain};
 use crate::level::{Level, Reason};
 use crate::log::say;
 use crate::panic::export;
+use crate::polls::Polls;
 use crate::wsi::{Kind, Wsi};
 use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, c_short, pollfd};
 use sockeye::dense::Dense;
@@ -25,10 +26,8 @@ use std::time::{Duration, Instant};
 /// What is watched.
 #[derive(Default)]
 pub(crate) struct Watches {
-    /// As Sockeye wants it, for `poll`.
-    polls: Vec<pollfd>,
-    /// Where each descriptor stands in `polls`.
-    places: Dense<usize>,
+    /// As Sockeye wants it.
+    polls: Polls,
     /// As the program was told.
     told: Dense<Told>,
 }
@@ -50,24 +49,6 @@ struct Shift {
 }
 
 impl Watches {
-    fn watch(&mut self, fd: c_int, events: c_short) {
-        match self.places.get(fd as usize) {
-            Some(&place) => self.polls[place].events = events,
-            None => {
-                self.places.insert(fd as usize, self.polls.len());
-                self.polls.push(pollfd { fd, events, revents: 0 });
-            }
-        }
-    }
-
-    fn forget(&mut self, fd: c_int) {
-        let Some(place) = self.places.remove(fd as usize) else { return };
-        self.polls.swap_remove(place);
-        if let Some(moved) = self.polls.get(place) {
-            self.places.insert(moved.fd as usize, place);
-        }
-    }
-
     /// Whether a descriptor is the context's own.
     fn is_own(&self, fd: c_int) -> bool {
         self.told.get(fd as usize).is_some_and(|told| told.wsi.kind.get() == Kind::Attention)
@@ -107,7 +88,7 @@ impl Ctx {
     }
 
     fn watch(&self, fd: c_int, events: c_short) {
-        self.watches.borrow_mut().watch(fd, events);
+        self.watches.borrow_mut().polls.watch(fd, events);
         let conn = self.with(|connections| connections.by_fd(fd)).flatten();
         let told =
             self.watches.borrow().told.get(fd as usize).map(|t| (t.wsi.conn.get(), t.deleted));
@@ -233,7 +214,7 @@ impl Ctx {
 
     /// A descriptor that Sockeye will close: whatever has not been said about it is said now.
     fn forget(&self, fd: c_int) {
-        self.watches.borrow_mut().forget(fd);
+        self.watches.borrow_mut().polls.forget(fd);
         let wsi = self.watches.borrow().told.get(fd as usize).map(|told| Rc::clone(&told.wsi));
         let Some(wsi) = wsi else { return };
         self.tell_fd_deleted(&wsi, fd);
@@ -331,17 +312,21 @@ fn service(ctx: &Ctx, timeout_ms: c_int) -> c_int {
 /// do not know of: they take a call that returns before its time for one in which a socket was.
 fn wait(ctx: &Ctx, timeout_ms: c_int) -> Option<c_int> {
     ctx.drain();
-    let mut polls = ctx.watches.borrow().polls.clone();
-    // SAFETY: the pointer and length are those of one vector.
-    let ready = unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, timeout_ms) };
-    if ready < 0 {
+    let Ok(ready) = ctx.watches.borrow_mut().polls.wait(timeout_ms) else {
         return Some(-1); // also when a signal came: programs end their loops by that
-    }
-    if ready == 0 {
+    };
+    if ready.is_empty() {
         return Some(report(ctx.tick()));
     }
+    let result = serve(ctx, &ready);
+    ctx.watches.borrow_mut().polls.take_back(ready);
+    result
+}
+
+/// Serves what is ready. `None` if that is the context's own descriptor only.
+fn serve(ctx: &Ctx, ready: &[pollfd]) -> Option<c_int> {
     let mut result = None;
-    for poll in polls.iter().filter(|poll| poll.revents != 0) {
+    for poll in ready {
         if !ctx.watches.borrow().is_own(poll.fd) {
             result = Some(0);
         }
@@ -373,7 +358,7 @@ fn service_fd(ctx: &Ctx, poll: *mut pollfd) -> c_int {
         return report(ctx.tick());
     };
     let pollfd { fd, revents, .. } = *passed;
-    if ctx.watches.borrow().places.get(fd as usize).is_none() {
+    if !ctx.watches.borrow().polls.is_watched(fd) {
         return 0;
     }
     if ctx.level >= Level::V123 {

@@ -137,7 +137,7 @@ pub use sockeye_sys::{
     Address, BadAddress, Credentials, Identity, Interest, LockFile, Readiness, TcpKeepalive,
 };
 #[doc(hidden)] // the C library's
-pub use sockeye_sys::{absolute, connect_until, to_stderr};
+pub use sockeye_sys::{Events, Poller, absolute, connect_until, to_stderr};
 pub use sockeye_sys::{group_id, peer_credentials, user_id};
 
 /// What the README shows compiles.

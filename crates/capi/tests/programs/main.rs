@@ -11,6 +11,7 @@ mod fraggle;
 mod header;
 mod hostile;
 mod levels;
+mod many;
 mod numbers;
 mod panics;
 mod recorder;

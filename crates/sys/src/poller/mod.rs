@@ -86,13 +86,25 @@ impl Poller {
     ///
     /// If the system cannot wait. A signal is no error: it leaves `events` empty.
     pub fn wait(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        events.list.clear();
-        let timeout = timeout::timespec(timeout);
-        let found = fault::check(Call::Wait)
-            .and_then(|()| self.backend.wait(&mut events.list, timeout.as_ref()));
-        match found {
+        match self.wait_or_signal(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
         }
+    }
+
+    /// The same for loops that end when a signal arrives.
+    ///
+    /// # Errors
+    ///
+    /// `Interrupted` by a signal, which leaves `events` empty; else as for [`wait`](Self::wait).
+    pub fn wait_or_signal(
+        &mut self,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        events.list.clear();
+        let timeout = timeout::timespec(timeout);
+        fault::check(Call::Wait)?;
+        self.backend.wait(&mut events.list, timeout.as_ref())
     }
 }
