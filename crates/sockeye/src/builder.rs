@@ -19,7 +19,7 @@ use crate::tcp::TcpOptions;
 use crate::tls::Workers;
 use sockeye_proto::handshake::OriginPolicy;
 use sockeye_proto::{DeflateOptions, Deflaters, Role, Rules};
-use sockeye_sys::{Address, Attention, TcpKeepalive};
+use sockeye_sys::{Address, Attention, SendBatch, TcpKeepalive};
 use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
@@ -57,6 +57,7 @@ pub struct Builder {
     clock: Clock,
     buffer: usize,
     announce_writes: bool,
+    io_uring: bool,
     tls_workers: usize,
     heartbeat: Option<Heartbeat>,
     check_utf8: bool,
@@ -80,6 +81,7 @@ impl Builder {
             clock: Rc::new(Instant::now),
             buffer: 512 << 10,
             announce_writes: false,
+            io_uring: true,
             tls_workers: 0,
             heartbeat: None,
             check_utf8: true,
@@ -235,6 +237,15 @@ impl Builder {
         self
     }
 
+    /// Whether what several connections are sent in a turn may leave by one call of io_uring(7),
+    /// as it does by default where the kernel allows it (Linux 5.6 and later) and the feature
+    /// `io-uring` is on. Else it leaves by one call of send(2) for each. A filter of system calls
+    /// that refuses io_uring does no harm; one that ends processes for it (seccomp(2)) needs this.
+    pub fn io_uring(mut self, yes: bool) -> Self {
+        self.io_uring = yes;
+        self
+    }
+
     /// Calls `beat` as soon as the loop turns, and then about every `every` (1 ms at least), as
     /// long as it turns: a callback that does not return holds it up. For watchdogs, as
     /// [`systemd::beat`](crate::systemd::beat), and for counting.
@@ -318,6 +329,7 @@ impl Builder {
         state.deflaters = deflaters;
         state.sealing.workers = workers;
         state.announce_writes = self.announce_writes;
+        state.batch = SendBatch::new(self.io_uring);
         state.lenient_requests = self.lenient_requests;
         state.announce_forgets = external || cfg!(sockeye_poll_backend);
         let core = Core { state: RefCell::new(state), registrations, inbox };

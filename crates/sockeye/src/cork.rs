@@ -10,10 +10,14 @@
 //!
 //! Few bytes are not sent at the end of their turn, but held until the readiness of all
 //! descriptors has been looked at: the kernel's ways in and out are long, and many receives after
-//! each other, then many sends, go faster through the processor's caches than one by one.
+//! each other, then many sends, go faster through the processor's caches than one by one. So is a
+//! frame that goes to many, until there are some. All that is held leaves by one system call where
+//! the kernel has one.
 
 use crate::slots::ConnId;
+use bytes::Bytes;
 use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, apply_mask};
+use sockeye_sys::SendBatch;
 
 /// Output gathers up to this size.
 pub(crate) const CORK: usize = 32 << 10;
@@ -25,7 +29,7 @@ pub(crate) const LONG: usize = 16 << 10;
 pub(crate) const HOLD_BYTES: usize = 2 << 10;
 
 /// The output of so many connections is held at most, so that none waits for many callbacks.
-pub(crate) const HOLD_TURNS: usize = 16;
+pub(crate) const HOLD_TURNS: usize = SendBatch::MOST;
 
 /// The output of the connection whose turn it is, so far, and what is held of others.
 pub(crate) struct Cork {
@@ -41,11 +45,27 @@ pub(crate) struct Cork {
 #[repr(align(64))]
 struct Room([u8; CORK]);
 
-/// The output of a turn that is over; it begins where the one before ends.
-#[derive(Clone, Copy)]
-pub(crate) struct Held {
-    pub(crate) id: ConnId,
+/// The output of a turn that is over, which begins where the one before ends; or a frame that goes
+/// to many.
+struct Held {
+    id: ConnId,
     end: usize,
+    frame: Option<Bytes>,
+}
+
+/// What is held for one connection.
+pub(crate) enum Output<'c> {
+    Copied(&'c [u8]),
+    Shared(&'c Bytes),
+}
+
+impl<'c> Output<'c> {
+    pub(crate) fn as_bytes(&self) -> &'c [u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(frame) => frame,
+        }
+    }
 }
 
 impl Cork {
@@ -68,6 +88,11 @@ impl Cork {
         self.held.is_empty()
     }
 
+    /// Whether what is held is one connection's.
+    pub(crate) fn holds_one(&self) -> bool {
+        self.held.len() == 1
+    }
+
     /// Whether the present turn's output is so short that it may be [held](Self::hold).
     pub(crate) fn may_hold(&self) -> bool {
         self.len() <= HOLD_BYTES
@@ -76,15 +101,25 @@ impl Cork {
     /// Holds the output of the present turn, which is that of `id`, and begins another. Whether
     /// no more may be held now.
     pub(crate) fn hold(&mut self, id: ConnId) -> bool {
-        self.held.push(Held { id, end: self.len });
+        self.held.push(Held { id, end: self.len, frame: None });
         self.start = self.len;
         self.held.len() >= HOLD_TURNS || self.room() < CORK / 2
     }
 
+    /// Holds a frame for `id`, before the output of the present turn. Whether no more may be held
+    /// now.
+    pub(crate) fn hold_frame(&mut self, id: ConnId, frame: Bytes) -> bool {
+        self.held.push(Held { id, end: self.start, frame: Some(frame) });
+        self.held.len() >= HOLD_TURNS
+    }
+
     /// What is held, in the order it came, each with whose it is.
-    pub(crate) fn held(&self) -> impl Iterator<Item = (ConnId, &[u8])> {
+    pub(crate) fn held(&self) -> impl Iterator<Item = (ConnId, Output<'_>)> {
         let starts = std::iter::once(0).chain(self.held.iter().map(|held| held.end));
-        self.held.iter().zip(starts).map(|(held, start)| (held.id, &self.bytes.0[start..held.end]))
+        self.held.iter().zip(starts).map(|(held, start)| match &held.frame {
+            Some(frame) => (held.id, Output::Shared(frame)),
+            None => (held.id, Output::Copied(&self.bytes.0[start..held.end])),
+        })
     }
 
     /// Nothing is held any more.
@@ -234,7 +269,8 @@ mod tests {
         cork.clear();
         assert!(cork.push(b"three"));
         assert_eq!((cork.len(), cork.as_bytes()), (5, &b"three"[..]));
-        assert_eq!(cork.held().collect::<Vec<_>>(), [(ids[0], &b"one"[..]), (ids[1], b"two!")]);
+        let held = cork.held().map(|(id, output)| (id, output.as_bytes())).collect::<Vec<_>>();
+        assert_eq!(held, [(ids[0], &b"one"[..]), (ids[1], b"two!")]);
         cork.let_go();
         assert!(cork.holds_nothing());
         assert_eq!((cork.len(), cork.as_bytes()), (5, &b"three"[..]));

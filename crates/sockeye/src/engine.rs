@@ -99,13 +99,19 @@ impl Engine {
         if readiness.readable || readiness.hangup {
             self.socket_readable(id, readiness.hangup);
         }
+        self.hold_or_end_turn(id);
+    }
+
+    /// Ends the turn of `id`; what it leaves, if it is little, is held until
+    /// [`release`](Self::release).
+    fn hold_or_end_turn(&mut self, id: ConnId) {
         match self.core.state.get_mut().hold(id) {
             true => self.settle(),
             false => self.end_turn(id),
         }
     }
 
-    /// All descriptors that are ready have had their turns: what these have left is sent.
+    /// Turns that belong together are over: what these have left is sent.
     pub(crate) fn release(&mut self) {
         let state = self.core.state.get_mut();
         if !state.cork.holds_nothing() {
@@ -249,6 +255,7 @@ impl Engine {
 
     #[inline(never)]
     fn settle_all(&mut self) {
+        self.core.state.get_mut().release();
         loop {
             let state = self.core.state.get_mut();
             if let Some(id) = state.dirty.pop() {
@@ -377,9 +384,10 @@ impl Engine {
             if is_due && !slot.flags.has(Flags::DOOMED) {
                 state.turn = Some(id);
                 self.call_writable(id);
-                self.end_turn(id);
+                self.hold_or_end_turn(id);
             }
         }
+        self.release();
         self.serving = serving;
     }
 

@@ -20,7 +20,7 @@ use crate::tcp::TcpOptions;
 use crate::timers::Timers;
 use crate::wheel::{Deadline, Wheel};
 use sockeye_proto::{DeflateOptions, Deflaters, Inflaters, Rules};
-use sockeye_sys::Interest;
+use sockeye_sys::{Interest, SendBatch};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -67,6 +67,8 @@ pub(crate) struct State {
     /// The turn's gathered output, and whose turn it is.
     pub(crate) cork: Cork,
     pub(crate) turn: Option<ConnId>,
+    /// What the cork has held leaves by this.
+    pub(crate) batch: SendBatch,
     /// What is being sent has a permit.
     pub(crate) by_permit: bool,
     pub(crate) sealing: Sealing,
@@ -137,6 +139,7 @@ impl State {
         let lines = Lines::new(limits.ended_lines, limits.refused_lines);
         Self {
             slots: Slots::new(),
+            batch: SendBatch::new(false),
             wheel: Wheel::new(),
             timers: Timers::default(),
             members: vec![Vec::new(); protocols],

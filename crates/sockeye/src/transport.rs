@@ -7,11 +7,12 @@ use crate::buffer::ReceiveBuffer;
 use crate::cold::GATHER;
 use crate::config::Overflow;
 use crate::conn::Phase;
-use crate::cork::LONG;
+use crate::cork::{LONG, Output};
 use crate::message::{By, Cause, Message, Shared, data_header};
 use crate::slots::{ConnId, Flags, Slot};
 use crate::state::State;
 use crate::tls;
+use bytes::Bytes;
 use sockeye_proto::{FrameHeader, HEADER_MAX, MessageKind, Opcode, RSV1, apply_mask};
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
@@ -199,6 +200,9 @@ impl State {
             self.put(id, &[], &frame);
             return Ok(());
         }
+        if self.hold_aside(id, &frame) {
+            return Ok(());
+        }
         let sent = self.send_aside(id, &[], &frame);
         if sent < frame.len() {
             self.slots.at_mut(id.index).cold().tail.push_shared(frame.slice(sent..));
@@ -304,6 +308,23 @@ impl State {
         }
     }
 
+    /// Holds a frame that goes to many for a connection whose turn it is not, where
+    /// [`send_aside`](Self::send_aside) would send it at once: the callback's end sends it, if not
+    /// others before.
+    fn hold_aside(&mut self, id: ConnId, frame: &Bytes) -> bool {
+        let slot = self.slots.at_mut(id.index);
+        let is_clear = self.inside && slot.queued() == 0 && takes_data(slot);
+        if !is_clear || slot.flags.has(Flags::NOT_HELD) || !slot.flags.newly(Flags::DIRTY) {
+            return false;
+        }
+        slot.flags.set(Flags::HELD);
+        self.dirty.push(id);
+        if self.cork.hold_frame(id, frame.clone()) {
+            self.release();
+        }
+        true
+    }
+
     /// Begins the connection's turn: its output gathers until [`end_turn`](Self::end_turn).
     pub(crate) fn begin_turn(&mut self, id: ConnId) -> bool {
         self.release();
@@ -361,16 +382,25 @@ impl State {
             return;
         }
         let (turn, by_permit) = (self.turn.take(), mem::take(&mut self.by_permit));
-        let Self { cork, slots, latency, .. } = self;
+        let Self { cork, slots, latency, batch, .. } = self;
+        let mut results = match cork.holds_one() {
+            true => batch.nothing(),
+            false => {
+                let outputs = cork.held().filter_map(|(id, output)| {
+                    let fd = slots.get(id)?.fd()?;
+                    Some((fd, output.as_bytes()))
+                });
+                latency.call("send", None, || batch.send(outputs))
+            }
+        };
         let mut trouble = Vec::new(); // hardly ever
         for (id, output) in cork.held() {
             let Some(slot) = slots.get_mut(id) else { continue };
             slot.flags.clear(Flags::HELD);
-            let send = || match slot.fd() {
-                Some(fd) => sockeye_sys::send(fd, output),
-                None => Err(io::Error::from(ErrorKind::NotConnected)),
-            };
-            let sent = match latency.call("send", Some(id), send) {
+            let Some(fd) = slot.fd() else { continue };
+            let alone = || sockeye_sys::send(fd, output.as_bytes());
+            let result = results.next().flatten();
+            let sent = match result.unwrap_or_else(|| latency.call("send", Some(id), alone)) {
                 Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
                 Err(error) => {
@@ -379,8 +409,12 @@ impl State {
                 }
             };
             slot.bytes_out += sent as u64;
-            if sent < output.len() {
-                slot.cold().tail.push(&output[sent..]);
+            if sent < output.as_bytes().len() {
+                let tail = &mut slot.cold().tail;
+                match output {
+                    Output::Copied(bytes) => tail.push(&bytes[sent..]),
+                    Output::Shared(frame) => tail.push_shared(frame.slice(sent..)),
+                }
                 trouble.push((id, None));
             }
         }

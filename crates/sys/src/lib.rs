@@ -18,6 +18,7 @@
 //! | `alarm`     | `timerfd.rs` | `thread.rs` | a descriptor that becomes readable at a moment      |
 //! | `attention` | `set.rs`     | `pipe.rs`   | [`Attention`]: wake-up and alarm behind one descriptor |
 //! | `socket`    | `flags.rs`   | `fcntl.rs`  | sockets that are born non-blocking and closed on exec |
+//! | `socket/batch` | `uring.rs` | `none.rs` | several sends by one call; `uring.rs` with the feature `io-uring` |
 //! | `socket/keepalive` | `times.rs` | `switch.rs` | when probes are sent; `switch.rs` is for OpenBSD only |
 //!
 //! A port to another system adds a file to each of these rows, and looks at `socket/stream.rs`
@@ -65,11 +66,11 @@ pub use resolve::look_up;
 pub use service::{HandedOver, handed_over, notify, watchdog};
 pub use socket::{
     ACCEPT_INHERITS_OPTIONS, AcceptFailure, Address, BadAddress, Connect, Credentials,
-    HAS_USER_TIMEOUT, ListenOptions, SocketFile, SocketFileOptions, Source, TcpKeepalive, accept,
-    check_listener, connect, connect_datagram, connect_from, connect_until, interface_addresses,
-    listen, listen_abstract, listen_prepared, listen_unix, local_addr, peer_addr, peer_credentials,
-    recv, send, send_vectored, set_keepalive, set_linger_zero, set_nodelay, set_nonblocking,
-    set_user_timeout, shutdown_write, take_error,
+    HAS_USER_TIMEOUT, ListenOptions, SendBatch, SocketFile, SocketFileOptions, Source,
+    TcpKeepalive, accept, check_listener, connect, connect_datagram, connect_from, connect_until,
+    interface_addresses, listen, listen_abstract, listen_prepared, listen_unix, local_addr,
+    peer_addr, peer_credentials, recv, send, send_vectored, set_keepalive, set_linger_zero,
+    set_nodelay, set_nonblocking, set_user_timeout, shutdown_write, take_error,
 };
 pub use stderr::to_stderr;
 pub use thread::spawn;

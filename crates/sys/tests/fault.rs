@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use sockeye_sys::fault::{self, Call, Fault, errno};
 use sockeye_sys::{
-    AcceptFailure, Attention, Events, Interest, ListenOptions, Poller, accept, connect, listen,
-    recv, send, send_vectored,
+    AcceptFailure, Attention, Events, Interest, ListenOptions, Poller, SendBatch, accept, connect,
+    listen, recv, send, send_vectored,
 };
 use support::{LONG, LOOPBACK, listener, pair, recv_exactly, wait_for};
 
@@ -37,6 +37,28 @@ fn the_planned_call_fails_and_the_others_do_not() {
     assert_eq!(send(client.as_fd(), b"c").unwrap(), 1);
     assert_eq!(recv_exactly(server.as_fd(), 2), b"ac");
     assert_eq!(fault::unmet(), 0);
+}
+
+#[test]
+fn one_of_several_sends_at_once_fails_and_the_others_do_not() {
+    let _plans = Plans;
+    let pairs = [pair(), pair(), pair()];
+    let outputs = || pairs.iter().map(|(ours, _)| (ours.as_fd(), &b"text"[..]));
+    fault::plan(Call::Send, 1, Fault::Errno(errno::PIPE));
+    fault::plan(Call::Send, 1, Fault::Error(io::ErrorKind::WouldBlock));
+    let mut batch = SendBatch::new(true);
+    let results: Vec<_> = batch.send(outputs()).flatten().collect();
+    if results.is_empty() {
+        return; // there is no such call here
+    }
+    assert_eq!(*results[0].as_ref().unwrap(), 4);
+    assert_eq!(results[1].as_ref().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(results[2].as_ref().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(recv_exactly(pairs[0].1.as_fd(), 4), b"text");
+    for (_, theirs) in &pairs[1..] {
+        let nothing = recv(theirs.as_fd(), &mut [0; 8]).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+    }
 }
 
 #[test]

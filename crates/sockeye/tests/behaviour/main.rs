@@ -1,6 +1,7 @@
 //! What the library does, seen from the wire and from its callbacks.
 
 mod bindings;
+mod broadcast;
 mod client;
 mod closing;
 mod dialing;

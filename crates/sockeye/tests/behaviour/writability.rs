@@ -1,13 +1,13 @@
 //! Sending: with a permit while the pipe is clear, through a bounded queue else.
 
+use crate::broadcast::broadcast;
 use crate::play::{Play, Trace};
 use crate::world::{Mode, World, in_every_mode};
 use sockeye::{
-    Action, Builder, CloseCode, Conn, Connections, Context, Key, Limits, Message, MessageKind,
-    Overflow, SendError, Shared, Turn,
+    Action, Builder, CloseCode, Conn, Context, Key, Limits, MessageKind, Overflow, Shared, Turn,
 };
 use sockeye_testkit::{Frame, Opcode, Peer};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// A server whose sockets hold little, so that a pipe is soon choked.
@@ -198,82 +198,6 @@ fn every_connection_of_a_protocol_gets_its_writable_once() {
         }
         stranger.expect_silence();
         assert_eq!(trace.count("writable"), 10);
-    });
-}
-
-/// Sends what `notice` makes of each notice to all connections of the protocol.
-fn broadcast(
-    trace: &Trace,
-    mut send: impl FnMut(Connections<'_>, sockeye::ConnId, &str) + 'static,
-) -> (Builder, Key<Play>) {
-    let mut builder = Context::builder();
-    let key = Rc::new(Cell::new(None));
-    let its_key = Rc::clone(&key);
-    let play = Play::new(trace).on_notice(move |connections, notice| {
-        let key: Key<Play> = its_key.get().expect("it is registered");
-        connections.of(key.id()).for_each(|id| send(connections, id, &notice));
-    });
-    let registered = builder.register(play);
-    key.set(Some(registered));
-    (builder, registered)
-}
-
-#[test]
-fn one_stalled_receiver_of_a_broadcast_costs_the_others_nothing() {
-    in_every_mode(|mode| {
-        let refused = Rc::new(Cell::new(0));
-        let count = Rc::clone(&refused);
-        let shared: RefCell<Option<Shared>> = RefCell::default();
-        let (builder, key) = broadcast(&Trace::default(), move |connections, id, notice| {
-            let mut shared = shared.borrow_mut();
-            let message = shared.get_or_insert_with(|| Shared::new("x".repeat(1000)));
-            if notice == "text" {
-                connections.send(id, "the end").unwrap_or_default();
-            } else if let Err(error) = connections.send_shared(id, message) {
-                assert_eq!(error, SendError::Full);
-                count.set(count.get() + 1);
-            }
-        });
-        let world = World::new(mode, narrow(builder));
-        let mut stalled = narrow_client(&world);
-        let mut others: Vec<Peer> = (0..10).map(|_| world.client()).collect();
-        let mut sent = 0;
-        while refused.get() < 100 {
-            world.handle.post(key, "go".into()).expect("the box is not full");
-            world.pump();
-            others.iter_mut().for_each(|peer| peer.expect_text(&"x".repeat(1000)));
-            sent += 1;
-            assert!(sent < 20_000, "the queue of one never fills up");
-        }
-        world.handle.post(key, "text".into()).expect("the box is not full");
-        others.iter_mut().for_each(|peer| peer.expect_text("the end"));
-        let queued = world.connections(|all| {
-            all.all().into_iter().filter_map(|id| Some(all.info(id)?.queued)).collect::<Vec<_>>()
-        });
-        let most = *queued.iter().max().expect("there are connections");
-        assert!(most <= (64 << 10) + 1100, "{most} bytes wait");
-        assert_eq!(queued.iter().filter(|&&queued| queued > 0).count(), 1);
-        for _ in 0..(sent - refused.get()) {
-            stalled.expect_text(&"x".repeat(1000)); // whole messages, whatever was refused
-        }
-        world.handle.post(key, "text".into()).expect("the box is not full");
-        stalled.expect_text("the end");
-    });
-}
-
-#[test]
-fn a_shared_message_reaches_clients_of_any_number_whole() {
-    in_every_mode(|mode| {
-        let text = "schön".repeat(20_000);
-        let message = Shared::new(Message::text(text.clone()));
-        assert_eq!(message.as_bytes(), text.as_bytes());
-        let (builder, key) = broadcast(&Trace::default(), move |connections, id, _| {
-            connections.send_shared(id, &message).expect("the queue is empty");
-        });
-        let world = World::new(mode, builder);
-        let mut peers: Vec<Peer> = (0..10).map(|_| world.client()).collect();
-        world.handle.post(key, "go".into()).expect("the box is not full");
-        peers.iter_mut().for_each(|peer| peer.expect_text(&text));
     });
 }
 

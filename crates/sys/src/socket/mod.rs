@@ -2,6 +2,7 @@
 
 mod accept;
 mod address;
+mod batch;
 mod connect;
 mod datagram;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(sockeye_poll_backend)))]
@@ -21,6 +22,7 @@ mod unix;
 
 pub use accept::{ACCEPT_INHERITS_OPTIONS, AcceptFailure, accept};
 pub use address::{Address, BadAddress, local_addr, peer_addr};
+pub use batch::SendBatch;
 pub use connect::{Connect, connect, connect_from, connect_until, take_error};
 pub use datagram::connect_datagram;
 pub(crate) use descriptor::local_datagram_socket;
