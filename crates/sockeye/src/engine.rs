@@ -255,6 +255,7 @@ impl Engine {
 
     #[inline(never)]
     fn settle_all(&mut self) {
+        // What goes to many leaves now: after a timer's turn the loop may wait for long.
         self.core.state.get_mut().release();
         loop {
             let state = self.core.state.get_mut();
